@@ -1,0 +1,35 @@
+//! lapidary cuts tokenizers and polishes embeddings for one domain.
+//!
+//! The map, in the order in which modules may import each other (each only what stands above it;
+//! `tests/architecture.rs` holds the directions, `ARCHITECTURE.md` tells the reasons):
+
+/// How any work says how far it is: events, observers, clocks.
+pub mod progress;
+/// Every job's parameters: default, range, unit and help, defined once.
+pub mod settings;
+/// A workspace on disk: layout, configuration, versioned artifacts, lineage, cache.
+pub mod workspace;
+
+/// Documents: reading, passages, near-duplicates, folds.
+pub mod corpus;
+/// Tokenizers: loading, fragmentation, training.
+pub mod tokenizer;
+/// A trainable transformer encoder: configuration, layers, operators, pooling, weights.
+pub mod encoder;
+/// Ranking passages: exact vector search, BM25, fusion, negative mining.
+pub mod retrieval;
+/// Judging a ranking: metrics, significance, comparison of systems.
+pub mod evaluation;
+/// Training pairs: structural, imported, filtered.
+pub mod pairs;
+/// Fine-tuning: losses, batches, optimizer, schedule, checkpoints, the loop.
+pub mod training;
+/// Leaving lapidary: sentence-transformers folders, vectors, model cards.
+pub mod export;
+
+/// One file a job: read the workspace, call the domain, write an artifact.
+pub mod jobs;
+/// A job's life: run folder, lock, event log, control.
+pub mod runs;
+/// The command line.
+pub mod commands;

@@ -1,0 +1,222 @@
+//! The parameters of each job. A default that comes from a paper or a measurement says so.
+
+use super::define::settings;
+use super::value::choice;
+
+choice! {
+    /// Which documents a tokenizer is trained on.
+    DocumentsToUse {
+        /// Those of the train fold: the others judge it.
+        Train = "train",
+        /// All of them: nothing is left to judge it honestly.
+        All = "all",
+    }
+}
+/// The name this choice has in signatures.
+pub use DocumentsToUse as Documents;
+
+choice! {
+    /// What training minimises.
+    Loss {
+        /// Multiple Negatives Ranking Loss: the other passages of the batch are the negatives (Henderson et al. 2017).
+        Mnrl = "mnrl",
+        /// Triplet loss: the positive must be nearer than the negative by a margin (Schroff et al. 2015).
+        Triplet = "triplet",
+    }
+}
+
+choice! {
+    /// The distance of the triplet loss.
+    TripletDistance {
+        /// One minus the cosine; margins near 0.2.
+        Cosine = "cosine",
+        /// Euclidean between the embeddings; margins near 0.5 for unit vectors.
+        Euclidean = "euclidean",
+    }
+}
+
+choice! {
+    /// Where explicit hard negatives come from.
+    Negatives {
+        /// No explicit ones: the rest of the batch must do.
+        None = "none",
+        /// The best-ranked wrong passages of BM25.
+        Bm25 = "bm25",
+        /// The best-ranked wrong passages of the base model.
+        Base = "base",
+    }
+}
+
+choice! {
+    /// What becomes of the base's vocabulary.
+    Vocabulary {
+        /// It stays.
+        Keep = "keep",
+        /// The worst-split words become whole tokens.
+        Extend = "extend",
+        /// A tokenizer trained here takes its place.
+        Replace = "replace",
+    }
+}
+
+choice! {
+    /// The floating-point format of the computation.
+    Precision {
+        /// 32-bit throughout.
+        F32 = "f32",
+        /// 16-bit brain floats with 32-bit master weights.
+        Bf16 = "bf16",
+    }
+}
+
+settings! {
+    /// Reading documents into passages and folds.
+    CorpusSettings for "corpus" {
+        /// Words in a passage; passages end at headings and sentences.
+        passage_words: usize = 180, range 20..2000, unit "words";
+        /// Jaccard similarity of 5-word shingles from which two passages are near-duplicates.
+        duplicate_threshold: f64 = 0.8, range 0.5..1.0;
+        /// Share of the documents whose questions choose the best checkpoint.
+        dev_share: f64 = 0.1, range 0.0..0.5;
+        /// Share of the documents whose questions are asked once, at the end.
+        test_share: f64 = 0.1, range 0.0..0.5;
+        /// Seed of the folds.
+        seed: u64 = 13;
+    }
+}
+
+settings! {
+    /// Measuring fragmentation.
+    InspectSettings for "inspect" {
+        /// The tokenizer to judge: an artifact's name, a folder, a tokenizer.json, or `embedded`; default: the newest trained here, else `embedded`.
+        tokenizer: Option<String> = None;
+        /// How many of the worst-split words to list.
+        worst: usize = 20, range 0..100000, unit "words";
+    }
+}
+
+settings! {
+    /// Training a byte-level BPE tokenizer.
+    TokenizerSettings for "tokenizer" {
+        /// Tokens in the vocabulary, special tokens included.
+        vocab_size: usize = 16000, range 300..1000000, unit "tokens";
+        /// How often a pair must occur to be merged.
+        min_frequency: u64 = 2, range 1..1000000, unit "times";
+        /// Lower-case the text first, as an uncased base does.
+        lowercase: bool = false;
+        /// Which documents to train on: train, so that the others judge it, or all.
+        documents: DocumentsToUse = DocumentsToUse::Train;
+        /// The artifact's name.
+        name: String = "bpe".to_owned();
+    }
+}
+
+settings! {
+    /// Building pairs from the structure of the documents.
+    PairsSettings for "pairs" {
+        /// Sentences of a passage that serve as a query for the rest of it (inverse cloze; Lee et al. 2019).
+        cloze: usize = 1, range 0..20, unit "a passage";
+        /// How often the sentence is removed from the passage it was taken from.
+        remove: f64 = 0.9, range 0.0..1.0;
+        /// Use titles and headings as queries for their text.
+        headings: bool = true;
+        /// The artifact's name.
+        name: String = "structural".to_owned();
+        /// Seed of the choice of sentences.
+        seed: u64 = 13;
+    }
+}
+
+settings! {
+    /// Importing the user's own pairs.
+    PairsImportSettings for "pairs-import" {
+        /// The artifact's name.
+        name: String = "imported".to_owned();
+        /// Seed of the choice of dev queries where the files name none.
+        seed: u64 = 13;
+    }
+}
+
+settings! {
+    /// Fine-tuning an encoder.
+    TuneSettings for "tune" {
+        /// The model to start from: an artifact's name, a folder, or `embedded`.
+        base: String = "embedded".to_owned();
+        /// The training pairs: an artifact's name; default: the newest.
+        pairs: Option<String> = None;
+        /// What becomes of the base's vocabulary.
+        vocabulary: Vocabulary = Vocabulary::Keep;
+        /// The tokenizer that replaces the base's.
+        tokenizer: Option<String> = None;
+        /// Worst-split words to add, with `--vocabulary extend`.
+        extend_words: usize = 1000, range 1..100000, unit "words";
+        /// The loss to minimise.
+        loss: Loss = Loss::Mnrl;
+        /// Factor on the cosine before the softmax of MNRL: 20 is a temperature of 0.05.
+        scale: f64 = 20.0, range 1.0..1000.0;
+        /// Rank queries for a passage too, not only passages for a query.
+        symmetric: bool = false;
+        /// The distance of the triplet loss.
+        distance: TripletDistance = TripletDistance::Cosine;
+        /// The margin of the triplet loss; default: 0.2 for cosine, 0.5 for euclidean.
+        margin: Option<f64> = None, range 0.0..100.0;
+        /// Where explicit hard negatives come from; the triplet loss takes `base` unless told otherwise.
+        negatives: Option<Negatives> = None;
+        /// Explicit negatives for each pair.
+        negatives_per_pair: usize = 1, range 1..16, unit "passages";
+        /// A mined negative must score below the positive by this share of the positive's score (NV-Retriever, 2024).
+        relative_margin: f64 = 0.05, range 0.0..1.0;
+        /// Dimensions of the embeddings; default: the base's.
+        dim: Option<usize> = None, range 8..4096, unit "dimensions";
+        /// Cut to --dim by a trained dense layer even where truncation would do.
+        dense: bool = false;
+        /// Passes over the training pairs.
+        epochs: f64 = 3.0, range 0.001..10000.0, unit "epochs";
+        /// Pairs in a batch: more pairs, more negatives for each.
+        batch: usize = 32, range 2..65536, unit "pairs";
+        /// Pairs encoded at a time; the gradient is cached in between, so memory follows this and not the batch (GradCache, 2021).
+        micro_batch: usize = 8, range 1..65536, unit "pairs";
+        /// The highest learning rate.
+        lr: f64 = 5e-5, range 0.0..1.0;
+        /// Share of the steps over which the learning rate rises; then it falls to zero.
+        warmup: f64 = 0.1, range 0.0..1.0;
+        /// Weight decay, not applied to biases and LayerNorm.
+        weight_decay: f64 = 0.01, range 0.0..1.0;
+        /// The gradient is scaled down to this norm; 0: never.
+        max_grad_norm: f64 = 1.0, range 0.0..1000000.0;
+        /// Share of hidden values dropped at random; default: the base's configuration.
+        dropout: Option<f64> = None, range 0.0..0.9;
+        /// Tokens of a text that are read; default: the base's, at most 256.
+        max_length: Option<usize> = None, range 8..8192, unit "tokens";
+        /// The floating-point format of the computation.
+        precision: Precision = Precision::F32;
+        /// Steps between two looks at dev; default: ten looks in the run.
+        eval_steps: Option<usize> = None, range 1..10000000, unit "steps";
+        /// Steps between two checkpoints; default: with each look at dev.
+        save_steps: Option<usize> = None, range 1..10000000, unit "steps";
+        /// Stop after so many steps, whatever the epochs say.
+        max_steps: Option<usize> = None, range 1..100000000, unit "steps";
+        /// The tuned model's name.
+        name: String = "tuned".to_owned();
+        /// Seed of every random choice: order, dropout, new layers.
+        seed: u64 = 42;
+    }
+}
+
+settings! {
+    /// Judging models on held-out questions.
+    EvaluateSettings for "evaluate" {
+        /// The test questions: an artifact's name; default: the newest.
+        questions: Option<String> = None;
+        /// Tokens of a text that are read; default: each model's own.
+        max_length: Option<usize> = None, range 8..8192, unit "tokens";
+        /// Language of the BM25 stemmer (`none`: no stemming); default: the corpus's language, detected.
+        stemmer: Option<String> = None;
+        /// Sign flips of the randomization test and resamples of the bootstrap.
+        resamples: usize = 10000, range 100..10000000, unit "times";
+        /// The evaluation's name.
+        name: String = "evaluation".to_owned();
+        /// Seed of the resampling.
+        seed: u64 = 13;
+    }
+}
