@@ -23,7 +23,7 @@ pub mod encoder;
 /// Training pairs: structural, imported, filtered.
 // pub mod pairs;
 /// Fine-tuning: losses, batches, optimizer, schedule, checkpoints, the loop.
-// pub mod training;
+pub mod training;
 /// Leaving lapidary: sentence-transformers folders, vectors, model cards.
 // pub mod export;
 
