@@ -11,7 +11,7 @@ pub mod settings;
 pub mod workspace;
 
 /// Documents: reading, passages, near-duplicates, folds.
-// pub mod corpus;
+pub mod corpus;
 /// Tokenizers: loading, fragmentation, training.
 pub mod tokenizer;
 /// A trainable transformer encoder: configuration, layers, operators, pooling, weights.
