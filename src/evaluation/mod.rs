@@ -1,1 +1,31 @@
-//! Stub.
+//! Judging a ranking: metrics, significance, comparison of systems.
+
+mod comparison;
+mod metrics;
+mod overlap;
+mod significance;
+mod table;
+mod trec;
+
+pub use comparison::{Delta, PerQuery, System, SystemKind, compare};
+pub use metrics::{Metrics, QueryScores, score};
+pub use overlap::{Overlap, by_overlap, lexical_overlap};
+pub use significance::{Significance, paired_test};
+pub use table::Table;
+pub use trec::{read_trec_run, write_trec_run};
+
+/// What can go wrong in judging.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A run file that is none.
+    #[error("line {line}: {text:?} is no line of a TREC run: query Q0 document rank score tag")]
+    NoRun {
+        /// Which line, from 1.
+        line: usize,
+        /// What it says.
+        text: String,
+    },
+}
+
+/// The result of judging.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,7 +1,14 @@
 //! Tokenizers: loading, fragmentation, training.
 
+mod bpe;
+mod counter;
+mod cuts;
+mod fragmentation;
 mod load;
 
+pub use bpe::train_bpe;
+pub use counter::Counter;
+pub use fragmentation::{Fragmentation, THRESHOLD, Verdict, WorstWord};
 pub use load::load;
 pub use tokenizers::Tokenizer;
 

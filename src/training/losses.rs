@@ -98,7 +98,7 @@ mod tests {
     use super::*;
     use candle_core::Device;
 
-    fn rows(values: &[[f32; 2]]) -> Tensor {
+    fn rows<const N: usize>(values: &[[f32; 2]; N]) -> Tensor {
         Tensor::new(values, &Device::Cpu).unwrap()
     }
 

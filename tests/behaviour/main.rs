@@ -1,2 +1,8 @@
+//! What lapidary does, seen from outside: one binary, so that it links once.
+
+mod architecture;
+mod bad_input;
+mod cycle;
 mod parity;
+mod runs;
 mod support;
