@@ -1,1 +1,95 @@
-//! Stub.
+//! A trainable transformer encoder: configuration, operators, pooling, weights.
+//!
+//! An [`Encoder`] is a sentence-transformers folder in memory: a BERT whose parameters are candle variables, its
+//! tokenizer, pooling, an optional dense layer, prompts. [`Encoder::forward`] builds a graph to train through;
+//! [`Encoder::embed`] does not. No operator here may lack a backward pass: [`self_test`] looks before any training.
+
+mod bert;
+mod config;
+mod embeddings;
+mod folder;
+mod layout;
+mod model;
+mod ops;
+mod parameters;
+mod self_test;
+
+pub use config::BertConfig;
+pub use embeddings::Embeddings;
+pub use folder::{Activation, Pooling, Prompts};
+pub use model::{DimHead, Dropout, Encoder, Role};
+pub use parameters::Parameters;
+pub use self_test::{Snapshot, self_test};
+
+use std::path::{Path, PathBuf};
+
+/// What can go wrong with an encoder.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Reading a file failed.
+    #[error("reading {}: {source}", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file is not what it should be.
+    #[error("{}: {problem}", path.display())]
+    Malformed {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it, and the remedy.
+        problem: String,
+    },
+    /// The tokenizer.
+    #[error(transparent)]
+    Tokenizer(#[from] crate::tokenizer::Error),
+    /// Tokenizing a text failed.
+    #[error("tokenizing: {0}")]
+    Tokenizing(String),
+    /// A computation failed.
+    #[error("computing: {0}; if the device is out of memory, use a smaller --micro-batch or --max-length")]
+    Compute(#[from] candle_core::Error),
+    /// A length that the model has no positions for.
+    #[error("--max-length {wanted}: the model has {positions} positions")]
+    TooLong {
+        /// What was asked for.
+        wanted: usize,
+        /// What there is.
+        positions: usize,
+    },
+    /// Dimensions that truncation cannot give.
+    #[error("--dim {wanted}: the base has {dim} dimensions; more of them need a dense layer")]
+    TooWide {
+        /// What was asked for.
+        wanted: usize,
+        /// What there is.
+        dim: usize,
+    },
+    /// The self-test found parameters that would not be trained.
+    #[error("refusing to train: {problem} in {}", names.join(", "))]
+    NotTrainable {
+        /// What is wrong.
+        problem: &'static str,
+        /// With which parameters.
+        names: Vec<String>,
+    },
+    /// Stopped on request.
+    #[error("stopped on request")]
+    Stopped,
+}
+
+impl Error {
+    fn malformed(path: impl Into<PathBuf>, problem: impl std::fmt::Display) -> Self {
+        Self::Malformed { path: path.into(), problem: problem.to_string() }
+    }
+}
+
+/// The result of working with an encoder.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    serde_json::from_str(&text).map_err(|error| Error::malformed(path, error))
+}

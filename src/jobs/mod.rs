@@ -1,1 +1,185 @@
-//! Stub.
+//! One file a job: read the workspace, call the domain, write an artifact.
+//!
+//! A [`Job`] is a name and complete settings, so that it can be written down, started by another process, and
+//! resumed. It does not know whether it runs in a run, nor who watches it: all it gets is a [`Context`].
+
+mod compare;
+mod context;
+mod corpus;
+mod embed;
+mod evaluate;
+mod export;
+mod inspect;
+mod pairs;
+mod reference;
+mod tokenizer;
+mod tune;
+mod vectors;
+
+pub use compare::{Compared, compare};
+pub use context::{Context, Place};
+pub use corpus::{CorpusJob, CorpusReport};
+pub use embed::{EmbedJob, EmbedReport};
+pub use evaluate::{EvaluateJob, EvaluateReport};
+pub use export::{ExportJob, ExportReport, Target};
+pub use inspect::{InspectReport, inspect};
+pub use pairs::{PairsImportJob, PairsReport, PairsStructuralJob};
+pub use tokenizer::{TokenizerJob, TokenizerReport};
+pub use tune::{TuneJob, TuneReport};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What can go wrong in a job.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The workspace.
+    #[error(transparent)]
+    Workspace(#[from] crate::workspace::Error),
+    /// A setting.
+    #[error(transparent)]
+    Setting(#[from] crate::settings::SettingError),
+    /// The documents.
+    #[error(transparent)]
+    Corpus(#[from] crate::corpus::Error),
+    /// The tokenizer.
+    #[error(transparent)]
+    Tokenizer(#[from] crate::tokenizer::Error),
+    /// The encoder.
+    #[error(transparent)]
+    Encoder(#[from] crate::encoder::Error),
+    /// Ranking.
+    #[error(transparent)]
+    Retrieval(#[from] crate::retrieval::Error),
+    /// Judging.
+    #[error(transparent)]
+    Evaluation(#[from] crate::evaluation::Error),
+    /// The pairs.
+    #[error(transparent)]
+    Pairs(#[from] crate::pairs::Error),
+    /// Training.
+    #[error(transparent)]
+    Training(#[from] crate::training::Error),
+    /// Export.
+    #[error(transparent)]
+    Export(#[from] crate::export::Error),
+    /// Something that the job itself found.
+    #[error("{0}")]
+    Refused(String),
+    /// Stopped on request.
+    #[error("stopped on request")]
+    Stopped,
+}
+
+/// The result of a job.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    fn refused(text: impl Into<String>) -> Self {
+        Self::Refused(text.into())
+    }
+
+    /// Whether the work stopped because it was asked to, at whatever depth.
+    pub fn is_stop(&self) -> bool {
+        matches!(
+            self,
+            Self::Stopped
+                | Self::Corpus(crate::corpus::Error::Stopped)
+                | Self::Tokenizer(crate::tokenizer::Error::Stopped)
+                | Self::Encoder(crate::encoder::Error::Stopped)
+                | Self::Pairs(crate::pairs::Error::Stopped)
+        )
+    }
+}
+
+/// A job with its complete settings.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "job", content = "settings", rename_all = "kebab-case")]
+pub enum Job {
+    /// Read the documents.
+    Corpus(CorpusJob),
+    /// Train a tokenizer.
+    Tokenizer(TokenizerJob),
+    /// Make pairs from the documents' structure.
+    PairsStructural(PairsStructuralJob),
+    /// Import the user's pairs.
+    PairsImport(PairsImportJob),
+    /// Fine-tune an encoder.
+    Tune(TuneJob),
+    /// Judge models.
+    Evaluate(EvaluateJob),
+    /// Embed the corpus.
+    Embed(EmbedJob),
+    /// Write a model for others.
+    Export(ExportJob),
+}
+
+/// What a job returned.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum Report {
+    /// Of reading documents.
+    Corpus(CorpusReport),
+    /// Of a tokenizer.
+    Tokenizer(TokenizerReport),
+    /// Of pairs.
+    Pairs(PairsReport),
+    /// Of fine-tuning.
+    Tune(TuneReport),
+    /// Of judging.
+    Evaluate(EvaluateReport),
+    /// Of embedding.
+    Embed(EmbedReport),
+    /// Of an export.
+    Export(ExportReport),
+}
+
+impl Report {
+    /// The object that `--format json` prints.
+    pub fn json(&self) -> Value {
+        serde_json::to_value(self).unwrap_or(Value::Null)
+    }
+}
+
+impl Job {
+    /// The job's name, as runs are called.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Corpus(_) => "corpus",
+            Self::Tokenizer(_) => "tokenizer",
+            Self::PairsStructural(_) => "pairs-structural",
+            Self::PairsImport(_) => "pairs-import",
+            Self::Tune(_) => "tune",
+            Self::Evaluate(_) => "evaluate",
+            Self::Embed(_) => "embed",
+            Self::Export(_) => "export",
+        }
+    }
+
+    /// The job's settings, complete.
+    pub fn settings(&self) -> Value {
+        let whole = serde_json::to_value(self).unwrap_or(Value::Null);
+        whole.get("settings").cloned().unwrap_or(Value::Null)
+    }
+
+    /// The job that a run's record describes.
+    pub fn from_record(name: &str, settings: &Value) -> Result<Self> {
+        serde_json::from_value(serde_json::json!({ "job": name, "settings": settings })).map_err(|error| {
+            Error::refused(format!("this lapidary cannot run the job {name:?} as its run records it: {error}; start it anew"))
+        })
+    }
+
+    /// Does the work.
+    pub fn run(&self, context: &Context<'_>) -> Result<Report> {
+        match self {
+            Self::Corpus(job) => job.run(context).map(Report::Corpus),
+            Self::Tokenizer(job) => job.run(context).map(Report::Tokenizer),
+            Self::PairsStructural(job) => job.run(context).map(Report::Pairs),
+            Self::PairsImport(job) => job.run(context).map(Report::Pairs),
+            Self::Tune(job) => job.run(context).map(Report::Tune),
+            Self::Evaluate(job) => job.run(context).map(Report::Evaluate),
+            Self::Embed(job) => job.run(context).map(Report::Embed),
+            Self::Export(job) => job.run(context).map(Report::Export),
+        }
+    }
+}

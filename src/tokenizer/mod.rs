@@ -1,1 +1,35 @@
-//! Stub.
+//! Tokenizers: loading, fragmentation, training.
+
+mod load;
+
+pub use load::load;
+pub use tokenizers::Tokenizer;
+
+use std::path::PathBuf;
+
+/// What can go wrong with a tokenizer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file is not what it should be.
+    #[error("{}: {problem}", path.display())]
+    Malformed {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it, and the remedy.
+        problem: String,
+    },
+    /// The library refused.
+    #[error("{doing}: {problem}")]
+    Library {
+        /// What was being done.
+        doing: &'static str,
+        /// What it said.
+        problem: String,
+    },
+    /// Stopped on request.
+    #[error("stopped on request")]
+    Stopped,
+}
+
+/// The result of working with a tokenizer.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,84 @@
+//! The command line of a job, made from its settings: one definition serves both.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use crate::settings::{SettingError, Settings, Shape, with_overrides};
+use crate::workspace::Workspace;
+
+/// Adds an argument for every parameter of a job.
+pub(super) fn with_settings<S: Settings>(mut command: Command) -> Command {
+    let defaults = S::default();
+    for parameter in S::parameters() {
+        let mut help = parameter.description();
+        let default = defaults.get(parameter.name).unwrap_or_default();
+        if !default.is_empty() && parameter.shape != Shape::Switch {
+            help.push_str(&format!(" (default: {default})"));
+        }
+        let mut argument = Arg::new(parameter.name).long(parameter.flag()).help(help);
+        argument = match parameter.shape {
+            Shape::Switch => argument.action(ArgAction::SetTrue),
+            Shape::Choice(words) => argument.value_parser(PossibleValuesParser::new(words)).value_name("WORD"),
+            Shape::Integer => argument.value_name("N"),
+            Shape::Number => argument.value_name("X"),
+            Shape::Text => argument.value_name(parameter.name.to_uppercase()),
+        };
+        command = command.arg(argument);
+    }
+    command
+}
+
+/// The settings that a command line asks for: defaults, then the workspace's overrides, then the arguments.
+pub(super) fn settings<S: Settings>(matches: &ArgMatches, workspace: Option<&Workspace>) -> Result<S, SettingError> {
+    let mut settings = with_overrides::<S>(workspace.and_then(|workspace| workspace.config().overrides(S::JOB)))?;
+    for parameter in S::parameters() {
+        if parameter.shape == Shape::Switch {
+            if matches.get_flag(parameter.name) {
+                settings.set(parameter.name, "true")?;
+            }
+        } else if let Some(given) = matches.get_one::<String>(parameter.name) {
+            settings.set(parameter.name, given)?;
+        }
+    }
+    Ok(settings)
+}
+
+/// What every command takes.
+pub(super) fn with_globals(command: Command) -> Command {
+    command
+        .arg(
+            Arg::new("workspace")
+                .long("workspace")
+                .value_name("DIR")
+                .global(true)
+                .value_parser(clap::value_parser!(PathBuf))
+                .help("The workspace (default: the nearest lapidary.toml upwards)"),
+        )
+        .arg(
+            Arg::new("format")
+                .long("format")
+                .value_name("FORMAT")
+                .global(true)
+                .value_parser(["plain", "json"])
+                .default_value("plain")
+                .help("plain: for people; json: one object on stdout, events as JSON lines on stderr"),
+        )
+        .arg(
+            Arg::new("device")
+                .long("device")
+                .value_name("DEVICE")
+                .global(true)
+                .default_value("auto")
+                .help("auto, cpu, cuda, cuda:N or metal"),
+        )
+        .arg(
+            Arg::new("threads")
+                .long("threads")
+                .value_name("N")
+                .global(true)
+                .value_parser(clap::value_parser!(u64).range(1..=1024))
+                .help("Threads to compute with (default: all cores)"),
+        )
+}

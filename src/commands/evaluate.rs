@@ -1,0 +1,49 @@
+//! `lapidary evaluate`: is it better, and what earned it?
+
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use super::arguments::{settings, with_settings};
+use super::{Answer, Invocation, Result};
+use crate::jobs::{EvaluateJob, EvaluateReport, Job, Report};
+use crate::settings::EvaluateSettings;
+
+pub(super) fn define() -> Command {
+    let command = Command::new("evaluate")
+        .about("Judge models on held-out questions, beside BM25 and both together")
+        .arg(
+            Arg::new("model")
+                .long("model")
+                .value_name("M")
+                .action(ArgAction::Append)
+                .help("A model to judge, several times if wanted (default: the newest tuned model and its base)"),
+        )
+        .arg(
+            Arg::new("beir")
+                .long("beir")
+                .value_name("DIR")
+                .value_parser(clap::value_parser!(PathBuf))
+                .help("Judge on this retrieval set instead of the workspace's questions"),
+        );
+    with_settings::<EvaluateSettings>(command)
+}
+
+pub(super) fn run(invocation: &Invocation, matches: &ArgMatches) -> Result<Answer> {
+    let workspace = invocation.workspace()?;
+    let job = EvaluateJob {
+        models: matches.get_many::<String>("model").into_iter().flatten().cloned().collect(),
+        beir: matches.get_one::<PathBuf>("beir").cloned(),
+        settings: settings::<EvaluateSettings>(matches, Some(&workspace))?,
+    };
+    match invocation.run_job(&workspace, &Job::Evaluate(job))? {
+        Report::Evaluate(report) => {
+            Ok(Answer { json: serde_json::to_value(&report).unwrap_or_default(), plain: plain(&report) })
+        }
+        _ => unreachable!("an evaluation reports on systems"),
+    }
+}
+
+pub(super) fn plain(report: &EvaluateReport) -> String {
+    format!("{}\n\n{}", report.artifact, report.table)
+}

@@ -1,0 +1,59 @@
+//! `lapidary pairs structural` and `lapidary pairs import`.
+
+use std::path::PathBuf;
+
+use clap::{Arg, ArgMatches, Command};
+
+use super::arguments::{settings, with_settings};
+use super::{Answer, Failure, Invocation, Result};
+use crate::jobs::{Job, PairsImportJob, PairsReport, PairsStructuralJob, Report};
+use crate::settings::{PairsImportSettings, PairsSettings};
+
+pub(super) fn define() -> Command {
+    let structural =
+        Command::new("structural").about("Make pairs from titles, headings and sentences: no language model needed");
+    let import = Command::new("import").about("Import pairs: CSV, TSV, JSONL, a BEIR folder, LlamaIndex QA JSON").arg(
+        Arg::new("files")
+            .value_name("FILE")
+            .required(true)
+            .num_args(1..)
+            .value_parser(clap::value_parser!(PathBuf))
+            .help("Files, or a BEIR folder"),
+    );
+    Command::new("pairs")
+        .about("Training pairs: a query and the passages that answer it")
+        .subcommand_required(true)
+        .subcommand(with_settings::<PairsSettings>(structural))
+        .subcommand(with_settings::<PairsImportSettings>(import))
+}
+
+pub(super) fn run(invocation: &Invocation, matches: &ArgMatches) -> Result<Answer> {
+    let workspace = invocation.workspace()?;
+    let job = match matches.subcommand() {
+        Some(("structural", matches)) => {
+            Job::PairsStructural(PairsStructuralJob { settings: settings::<PairsSettings>(matches, Some(&workspace))? })
+        }
+        Some(("import", matches)) => Job::PairsImport(PairsImportJob {
+            files: matches.get_many::<PathBuf>("files").into_iter().flatten().cloned().collect(),
+            settings: settings::<PairsImportSettings>(matches, Some(&workspace))?,
+        }),
+        _ => return Err(Failure::Usage("pairs has two commands: structural, import".to_owned())),
+    };
+    match invocation.run_job(&workspace, &job)? {
+        Report::Pairs(report) => Ok(Answer { json: serde_json::to_value(&report).unwrap_or_default(), plain: plain(&report) }),
+        _ => unreachable!("a pairs job reports on pairs"),
+    }
+}
+
+pub(super) fn plain(report: &PairsReport) -> String {
+    let mut text = format!("{}  {} to train on, {} to choose by", report.artifact, report.train, report.dev);
+    if let Some(questions) = &report.questions {
+        text.push_str(&format!("   questions {questions}: {} to test on", report.test));
+    }
+    let rejected: usize = report.rejected.values().sum();
+    if rejected > 0 {
+        let reasons: Vec<String> = report.rejected.iter().map(|(reason, n)| format!("{reason} {n}")).collect();
+        text.push_str(&format!("\n  rejected {rejected}: {} (kept in rejected.jsonl)", reasons.join(" · ")));
+    }
+    text
+}

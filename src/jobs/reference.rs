@@ -1,0 +1,135 @@
+//! What a model or a tokenizer is called: an artifact (`cold`, `cold@v2`), a folder, or `embedded`.
+
+use std::path::{Path, PathBuf};
+
+use super::{Error, Result};
+use crate::workspace::{Artifact, Digest, Hasher, Input, Kind, Workspace, digest_bytes, digest_file, write_atomic};
+
+/// The base encoder that every binary carries.
+const EMBEDDED: &[(&str, &[u8])] = &[
+    ("1_Pooling/config.json", include_bytes!("../../assets/base-encoder/1_Pooling/config.json")),
+    ("config.json", include_bytes!("../../assets/base-encoder/config.json")),
+    (
+        "config_sentence_transformers.json",
+        include_bytes!("../../assets/base-encoder/config_sentence_transformers.json"),
+    ),
+    ("model.safetensors", include_bytes!("../../assets/base-encoder/model.safetensors")),
+    ("modules.json", include_bytes!("../../assets/base-encoder/modules.json")),
+    ("sentence_bert_config.json", include_bytes!("../../assets/base-encoder/sentence_bert_config.json")),
+    ("tokenizer.json", include_bytes!("../../assets/base-encoder/tokenizer.json")),
+];
+
+/// A model or tokenizer on disk, and what to call it in a manifest.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    /// Its folder, or its `tokenizer.json`.
+    pub(super) path: PathBuf,
+    /// The name that finds it again: `cold@v2`, an absolute path, `embedded`.
+    pub(super) reference: String,
+    /// The digest of its content.
+    pub(super) digest: Digest,
+    /// The artifact, where it is one.
+    pub(super) artifact: Option<Artifact>,
+}
+
+impl Found {
+    pub(super) fn input(&self, role: &str) -> Input {
+        Input { role: role.to_owned(), reference: self.reference.clone(), sha256: self.digest.clone() }
+    }
+
+    fn of_artifact(artifact: Artifact) -> Self {
+        Self {
+            path: artifact.path.clone(),
+            reference: artifact.id.to_string(),
+            digest: artifact.manifest.digest(),
+            artifact: Some(artifact),
+        }
+    }
+}
+
+/// The model that a reference names.
+pub(super) fn model(workspace: &Workspace, wanted: &str) -> Result<Found> {
+    if wanted == "embedded" {
+        return embedded(workspace);
+    }
+    let folder = Path::new(wanted);
+    if folder.is_dir() {
+        return folder_of_model(folder);
+    }
+    match workspace.resolve(Kind::Model, wanted) {
+        Ok(artifact) => Ok(Found::of_artifact(artifact)),
+        Err(_) if looks_like_a_path(wanted) => Err(Error::refused(format!(
+            "{wanted}: no such folder; name a folder with config.json, model.safetensors and tokenizer.json, a model of this workspace, or `embedded`"
+        ))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The tokenizer that a reference names; `None`: the newest trained here, else the embedded base's.
+pub(super) fn tokenizer(workspace: &Workspace, wanted: Option<&str>) -> Result<Found> {
+    let Some(wanted) = wanted else {
+        return match workspace.newest(Kind::Tokenizer) {
+            Ok(artifact) => Ok(Found::of_artifact(artifact)),
+            Err(_) => embedded(workspace),
+        };
+    };
+    if wanted == "embedded" {
+        return embedded(workspace);
+    }
+    let path = Path::new(wanted);
+    if path.is_dir() || path.is_file() {
+        let file = if path.is_dir() { path.join("tokenizer.json") } else { path.to_owned() };
+        if !file.is_file() {
+            return Err(Error::refused(format!("{}: no tokenizer.json in this folder", path.display())));
+        }
+        let digest = digest_file(&file)?;
+        return Ok(Found { path: file, reference: absolute(path)?, digest, artifact: None });
+    }
+    if let Ok(artifact) = workspace.resolve(Kind::Tokenizer, wanted) {
+        return Ok(Found::of_artifact(artifact));
+    }
+    // A model carries a tokenizer too.
+    match workspace.resolve(Kind::Model, wanted) {
+        Ok(artifact) => Ok(Found::of_artifact(artifact)),
+        Err(_) if looks_like_a_path(wanted) => {
+            Err(Error::refused(format!("{wanted}: no such file; name a tokenizer.json, a folder that holds one, or a tokenizer of this workspace")))
+        }
+        Err(_) => Ok(Found::of_artifact(workspace.resolve(Kind::Tokenizer, wanted)?)),
+    }
+}
+
+fn looks_like_a_path(wanted: &str) -> bool {
+    wanted.contains(['/', '\\']) || wanted.starts_with('.')
+}
+
+fn absolute(path: &Path) -> Result<String> {
+    let path = std::path::absolute(path).map_err(crate::workspace::Error::io("finding", path))?;
+    Ok(path.to_string_lossy().into_owned())
+}
+
+/// A folder's digest covers what decides its embeddings: configuration, weights, tokenizer.
+fn folder_of_model(folder: &Path) -> Result<Found> {
+    let mut hasher = Hasher::default();
+    for name in ["config.json", "modules.json", "1_Pooling/config.json", "2_Dense/model.safetensors", "model.safetensors", "tokenizer.json"] {
+        let file = folder.join(name);
+        if file.is_file() {
+            hasher = hasher.part(name).part(digest_file(&file)?.as_str());
+        }
+    }
+    Ok(Found { path: folder.to_owned(), reference: absolute(folder)?, digest: hasher.finish(), artifact: None })
+}
+
+/// Unpacks the embedded base beside the other things that can be made again.
+fn embedded(workspace: &Workspace) -> Result<Found> {
+    let digest = EMBEDDED.iter().fold(Hasher::default(), |hasher, (name, bytes)| hasher.part(name).part(digest_bytes(bytes).as_str()));
+    let digest = digest.finish();
+    let path = workspace.root().join("cache/embedded").join(digest.as_str());
+    for (name, bytes) in EMBEDDED {
+        let file = path.join(name);
+        if std::fs::metadata(&file).is_ok_and(|data| data.len() == bytes.len() as u64) {
+            continue;
+        }
+        write_atomic(&file, bytes)?;
+    }
+    Ok(Found { path, reference: "embedded".to_owned(), digest, artifact: None })
+}

@@ -1,0 +1,272 @@
+//! Fine-tuning: pairs and a base become a model.
+
+use std::collections::{BTreeSet, HashMap};
+
+use rand::SeedableRng as _;
+use rand::seq::SliceRandom as _;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::reference::{self, Found};
+use super::{Context, Error, Result, evaluate, export, vectors};
+use crate::corpus::{Corpus, Fold, Passage};
+use crate::encoder::{DimHead, Encoder, Role};
+use crate::evaluation;
+use crate::export::write_sentence_transformers;
+use crate::pairs::{self, Row};
+use crate::progress::{Event, peak_rss_mib};
+use crate::retrieval::{self, Bm25, MiningOptions};
+use crate::settings::{Loss, Negatives, Precision, TuneSettings, Vocabulary};
+use crate::training::{self, Example, TrainingOptions};
+use crate::workspace::{Kind, digest_bytes};
+
+/// Passages beside the right ones among which dev questions are asked.
+const DEV_DISTRACTORS: usize = 500;
+/// Tokens of a text, where neither the user nor the base says.
+const MAX_LENGTH: usize = 256;
+/// How far down a ranking negatives are looked for.
+const MINING_DEPTH: usize = 50;
+
+/// Fine-tune an encoder.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TuneJob {
+    /// How.
+    pub settings: TuneSettings,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct TuneReport {
+    /// The model.
+    pub artifact: String,
+    /// Optimizer steps.
+    pub steps: usize,
+    /// Training pairs a second, of the median step.
+    pub pairs_per_s: f64,
+    /// Tokens a second, of the median step.
+    pub tokens_per_s: f64,
+    /// Seconds of the median step.
+    pub step_s: f64,
+    /// Seconds of the whole training.
+    pub train_s: f64,
+    /// The most memory the process held.
+    pub peak_rss_mib: Option<u64>,
+    /// MRR@10 on the dev questions, of the checkpoint kept.
+    pub dev_mrr10: Option<f64>,
+    /// The same before the first step.
+    pub dev_mrr10_base: Option<f64>,
+    /// The step of the checkpoint kept.
+    pub best_step: usize,
+    /// Dimensions of the embeddings.
+    pub dim: usize,
+}
+
+impl TuneJob {
+    /// Trains, keeps the best checkpoint, writes the model.
+    pub fn run(&self, context: &Context<'_>) -> Result<TuneReport> {
+        let settings = &self.settings;
+        self.refuse_what_is_not_there_yet()?;
+        let corpus = context.workspace.newest(Kind::Corpus)?;
+        let pairs = match &settings.pairs {
+            Some(name) => context.workspace.resolve(Kind::Pairs, name)?,
+            None => context.workspace.newest(Kind::Pairs)?,
+        };
+        let base = reference::model(context.workspace, &settings.base)?;
+        let passages = Corpus::open(&corpus.path)?.all_passages()?;
+        let (train, dev) = pairs::read_rows(&pairs.path)?;
+        if train.len() < 2 {
+            return Err(Error::refused(format!("{}: {} pairs to train on; a batch needs two at least", pairs.id, train.len())));
+        }
+
+        let mut encoder = Encoder::load(&base.path, &context.place.device)?;
+        encoder.set_max_length(settings.max_length.unwrap_or_else(|| encoder.max_length().min(MAX_LENGTH)))?;
+        context.observer.on(Event::phase("tokenize"));
+        let negatives = self.negatives(context, &encoder, &base, &train, &passages)?;
+        if let Some(dim) = settings.dim {
+            let truncate = dim < encoder.dim() && !settings.dense;
+            encoder.set_dim(dim, if truncate { DimHead::Truncate } else { DimHead::Dense { seed: settings.seed } })?;
+        }
+        let examples = examples(&encoder, &train, &negatives, &passages)?;
+        let mut dev_set = DevSet::new(&encoder, &dev, &passages, settings.seed)?;
+        if dev_set.is_none() {
+            context.observer.on(Event::warning("no dev questions: the last checkpoint is kept, not the best; `lapidary corpus` shows the folds"));
+        }
+
+        let options = TrainingOptions::from_settings(settings, examples.len());
+        let mut judge = |encoder: &Encoder| dev_set.as_mut().map_or(Ok(0.0), |dev| dev.mrr10(encoder, context));
+        let judged: Option<&mut training::Judge<'_>> = if dev.is_empty() { None } else { Some(&mut judge) };
+        let outcome = training::train(
+            &mut encoder,
+            &examples,
+            &options,
+            judged,
+            &training::Checkpoints::new(&context.checkpoints, context.resume),
+            context.observer,
+            context.clock,
+        )?;
+        if outcome.stopped {
+            return Err(Error::Stopped);
+        }
+
+        let staged = context.workspace.stage(Kind::Model, &settings.name)?;
+        let inputs = vec![base.input("base"), pairs.input("pairs"), corpus.input("corpus")];
+        let card = export::card(&settings.name, &inputs, serde_json::to_value(settings).ok().as_ref(), None);
+        write_sentence_transformers(&encoder, &card.render(), staged.path())?;
+        let details = json!({
+            "dim": encoder.dim(), "steps": outcome.steps, "best_step": outcome.best_step, "dev_mrr10": outcome.best_dev,
+            "dev_mrr10_base": outcome.base_dev, "pairs_per_s": outcome.pairs_per_s, "train_s": outcome.train_s,
+        });
+        let made = context.commit(staged, "tune", settings, inputs, details)?;
+        Ok(TuneReport {
+            artifact: made.id.to_string(),
+            steps: outcome.steps,
+            pairs_per_s: outcome.pairs_per_s,
+            tokens_per_s: outcome.tokens_per_s,
+            step_s: outcome.step_s,
+            train_s: outcome.train_s,
+            peak_rss_mib: peak_rss_mib(),
+            dev_mrr10: outcome.best_dev,
+            dev_mrr10_base: outcome.base_dev,
+            best_step: outcome.best_step,
+            dim: encoder.dim(),
+        })
+    }
+
+    fn refuse_what_is_not_there_yet(&self) -> Result<()> {
+        if self.settings.vocabulary != Vocabulary::Keep {
+            return Err(Error::refused("--vocabulary extend and replace are not there yet: use keep"));
+        }
+        if self.settings.precision != Precision::F32 {
+            return Err(Error::refused("--precision bf16 is not there yet: use f32"));
+        }
+        Ok(())
+    }
+
+    /// Hard negatives for each row, as passage ids; a row's own come first.
+    fn negatives(
+        &self,
+        context: &Context<'_>,
+        encoder: &Encoder,
+        base: &Found,
+        rows: &[Row],
+        passages: &[Passage],
+    ) -> Result<Vec<Vec<String>>> {
+        let given: Vec<Vec<String>> = rows.iter().map(|row| row.negatives.clone()).collect();
+        let default = if self.settings.loss == Loss::Triplet { Negatives::Base } else { Negatives::None };
+        let source = self.settings.negatives.unwrap_or(default);
+        if source == Negatives::None {
+            if self.settings.loss == Loss::Triplet && given.iter().any(Vec::is_empty) {
+                return Err(Error::refused("the triplet loss needs a negative for every pair: use --negatives base or bm25"));
+            }
+            return Ok(given);
+        }
+        // Only passages to train on: a test document must not be seen, not even as what is wrong.
+        let pool: Vec<&Passage> = passages.iter().filter(|passage| passage.fold == Fold::Train).collect();
+        let texts: Vec<&str> = pool.iter().map(|passage| passage.text.as_str()).collect();
+        let ids: Vec<String> = pool.iter().map(|passage| passage.id.clone()).collect();
+        let clusters: Vec<u32> = pool.iter().map(|passage| passage.cluster).collect();
+        let queries: Vec<&str> = rows.iter().map(|row| row.query.as_str()).collect();
+        let index: HashMap<&str, usize> = pool.iter().enumerate().map(|(at, passage)| (passage.id.as_str(), at)).collect();
+        let positives: Vec<Vec<usize>> = rows
+            .iter()
+            .map(|row| row.passages().filter_map(|id| index.get(id).copied()).collect())
+            .collect();
+        let options = MiningOptions {
+            per_query: self.settings.negatives_per_pair,
+            relative_margin: self.settings.relative_margin as f32,
+            depth: MINING_DEPTH,
+        };
+        let mined = if source == Negatives::Bm25 {
+            let bm25 = Bm25::index(texts.iter().copied(), evaluate::analyzer(None, passages)?);
+            retrieval::mine(|query| bm25.scores(queries[query]), &positives, &ids, &clusters, &options)
+        } else {
+            let passages = vectors::embed(context, encoder, base, &texts, Role::Passage, "passages to mine")?;
+            let queries = vectors::embed(context, encoder, base, &queries, Role::Query, "questions to mine for")?;
+            retrieval::mine(|query| retrieval::scores(queries.row(query), &passages), &positives, &ids, &clusters, &options)
+        };
+        context.observer.on(Event::note(mined.summary()));
+        let mined = mined.negatives.into_iter().map(|found| found.into_iter().map(|at| ids[at].clone()).collect::<Vec<_>>());
+        Ok(given.into_iter().zip(mined).map(|(given, mined)| if given.is_empty() { mined } else { given }).collect())
+    }
+}
+
+/// Tokenizes every text once; a row with several positives becomes as many examples.
+fn examples(encoder: &Encoder, rows: &[Row], negatives: &[Vec<String>], passages: &[Passage]) -> Result<Vec<Example>> {
+    let known: HashMap<&str, &str> = passages.iter().map(|passage| (passage.id.as_str(), passage.text.as_str())).collect();
+    let text_of = |row: &'_ Row, id: &str| -> Result<String> {
+        let text = row.texts.get(id).map(String::as_str).or_else(|| known.get(id).copied());
+        text.map(str::to_owned).ok_or_else(|| {
+            Error::refused(format!("query {}: passage {id} is not in the newest corpus; make the pairs again after `corpus refresh`", row.query_id))
+        })
+    };
+    let (mut queries, mut positives, mut wrong) = (Vec::new(), Vec::new(), Vec::new());
+    for (row, negatives) in rows.iter().zip(negatives) {
+        for positive in &row.positives {
+            queries.push(row.query.clone());
+            positives.push(text_of(row, positive)?);
+            wrong.push(negatives.iter().map(|id| text_of(row, id)).collect::<Result<Vec<_>>>()?);
+        }
+    }
+    let tokenize = |texts: &[String], role| {
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        encoder.tokenize(&texts, role)
+    };
+    let query_tokens = tokenize(&queries, Role::Query)?;
+    let positive_tokens = tokenize(&positives, Role::Passage)?;
+    let mut examples = Vec::with_capacity(queries.len());
+    for (at, (query, positive)) in query_tokens.into_iter().zip(positive_tokens).enumerate() {
+        let texts = [&queries[at], &positives[at]].into_iter().chain(&wrong[at]);
+        let keys = texts.map(|text| digest_bytes(text)).collect();
+        examples.push(Example { query, positive, negatives: tokenize(&wrong[at], Role::Passage)?, keys });
+    }
+    Ok(examples)
+}
+
+/// The dev questions with their passages and some others, tokenized once.
+struct DevSet {
+    queries: Vec<Vec<u32>>,
+    passages: Vec<Vec<u32>>,
+    ids: Vec<String>,
+    relevant: Vec<std::collections::BTreeMap<String, u32>>,
+}
+
+impl DevSet {
+    fn new(encoder: &Encoder, rows: &[Row], passages: &[Passage], seed: u64) -> Result<Option<Self>> {
+        let by_id: HashMap<&str, &Passage> = passages.iter().map(|passage| (passage.id.as_str(), passage)).collect();
+        let rows: Vec<&Row> = rows.iter().filter(|row| row.passages().any(|id| by_id.contains_key(id))).collect();
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let mut chosen: BTreeSet<&str> = rows.iter().flat_map(|row| row.passages()).filter(|id| by_id.contains_key(id)).collect();
+        // Test passages stay out of sight, even as distractors of dev.
+        let mut others: Vec<&str> = passages
+            .iter()
+            .filter(|passage| passage.fold != Fold::Test && !chosen.contains(passage.id.as_str()))
+            .map(|passage| passage.id.as_str())
+            .collect();
+        others.sort_unstable();
+        others.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+        chosen.extend(others.into_iter().take(DEV_DISTRACTORS));
+        let texts: Vec<&str> = chosen.iter().map(|id| by_id[id].text.as_str()).collect();
+        let queries: Vec<&str> = rows.iter().map(|row| row.query.as_str()).collect();
+        Ok(Some(Self {
+            queries: encoder.tokenize(&queries, Role::Query)?,
+            passages: encoder.tokenize(&texts, Role::Passage)?,
+            ids: chosen.into_iter().map(str::to_owned).collect(),
+            relevant: rows.iter().map(|row| row.passages().map(|id| (id.to_owned(), 1)).collect()).collect(),
+        }))
+    }
+
+    fn mrr10(&self, encoder: &Encoder, context: &Context<'_>) -> Result<f64, training::Error> {
+        let passages = encoder.embed(&self.passages, context.observer)?;
+        let queries = encoder.embed(&self.queries, context.observer)?;
+        let rankings = retrieval::search(&queries, &passages, &self.ids, 10);
+        let rr = rankings.iter().zip(&self.relevant).map(|(hits, relevant)| {
+            let ranking: Vec<&str> = hits.iter().map(|hit| self.ids[hit.passage].as_str()).collect();
+            evaluation::score(&ranking, relevant).rr10
+        });
+        Ok(rr.sum::<f64>() / self.queries.len().max(1) as f64)
+    }
+}

@@ -1,0 +1,93 @@
+//! The whole cycle, from documents to an exported model.
+
+use crate::support::{from_environment, json, lapidary, sample_workspace};
+
+#[test]
+fn the_cycle_runs_on_the_sample_corpus() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = sample_workspace(folder.path());
+    let here = |arguments: &[&str]| {
+        let mut command = lapidary();
+        command.args(arguments).arg("--workspace").arg(&root);
+        command
+    };
+
+    let inspected = json(&mut here(&["inspect", "--tokenizer", "embedded"]));
+    let (words, tokens) = (inspected["words"].as_u64().unwrap(), inspected["tokens"].as_u64().unwrap());
+    assert!((inspected["ratio"].as_f64().unwrap() - tokens as f64 / words as f64).abs() < 1e-9);
+    assert_eq!(inspected["verdict"], "fragmented");
+    assert!(inspected["worst"][0]["pieces"].as_array().unwrap().len() > 1);
+
+    let trained = json(&mut here(&["tokenizer", "train", "--vocab-size", "2000", "--lowercase"]));
+    assert_eq!(trained["artifact"], "bpe@v1");
+    let (train, heldout) = (trained["ratio_train"].as_f64().unwrap(), trained["ratio_heldout"].as_f64().unwrap());
+    assert!(train < heldout, "a tokenizer is better on what it saw: {train} {heldout}");
+    assert_eq!(json(&mut here(&["tokenizer", "train", "--vocab-size", "1000"]))["artifact"], "bpe@v2");
+
+    let pairs = json(&mut here(&["pairs", "structural"]));
+    assert!(pairs["train"].as_u64().unwrap() > 20, "{pairs}");
+
+    let tuned = json(&mut here(&["tune", "--max-steps", "2", "--batch", "8", "--max-length", "64", "--eval-steps", "1"]));
+    assert_eq!(tuned["steps"], 2);
+    assert_eq!(tuned["artifact"], "tuned@v1");
+
+    let evaluated = json(&mut here(&["evaluate", "--max-length", "64"]));
+    let kinds: Vec<&str> = evaluated["systems"].as_array().unwrap().iter().map(|s| s["kind"].as_str().unwrap()).collect();
+    for kind in ["base", "tuned", "bm25", "fusion"] {
+        assert!(kinds.contains(&kind), "{kinds:?}");
+    }
+    assert_eq!(evaluated["looks"], 1);
+    assert_eq!(json(&mut here(&["evaluate", "--max-length", "64"]))["looks"], 2);
+
+    let out = folder.path().join("out");
+    let exported = json(here(&["export", "--to", "st"]).arg(&out));
+    assert!(exported["files"].as_array().unwrap().iter().any(|file| file == "model.safetensors"));
+    let card = std::fs::read_to_string(out.join("README.md")).unwrap();
+    assert!(card.contains("BM25"), "the card holds the measured table");
+
+    let vectors = folder.path().join("vectors.npy");
+    let embedded = json(here(&["embed", "--to"]).arg(&vectors));
+    assert_eq!(embedded["dim"], 384);
+    assert!(vectors.is_file());
+
+    let listed = json(&mut here(&["runs", "list"]));
+    assert!(listed["runs"].as_array().unwrap().iter().all(|run| run["state"] == "finished"), "{listed}");
+    assert!(json(&mut here(&["compare", "hot gas defrost"]))["systems"].as_array().unwrap().len() >= 3);
+}
+
+#[test]
+fn the_demo_tells_the_whole_story() {
+    let home = tempfile::tempdir().unwrap();
+    let mut demo = lapidary();
+    demo.args(["demo", "--max-steps", "2"]).env("HOME", home.path()).env_remove("XDG_DATA_HOME");
+    let output = demo.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    for chapter in ["1. Documents", "2. Fragmentation", "3. Tokenizer", "4. Pairs", "5. Tuning", "6. Proof", "7. Export"] {
+        assert!(said.contains(chapter), "{chapter} is missing:\n{said}");
+    }
+}
+
+#[test]
+fn real_data_gives_the_numbers_that_other_implementations_give() {
+    const TEST: &str = "base and BM25 on covidqa";
+    let Some(model) = from_environment("LAPIDARY_TEST_MODEL", TEST) else { return };
+    let Some(data) = from_environment("LAPIDARY_TEST_DATA", TEST) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("ws");
+    let made = json(lapidary().arg("init").arg(&root).arg("--beir").arg(data.join("covidqa")));
+    assert_eq!((made["passages"].as_u64(), made["documents"].as_u64()), (Some(2001), Some(92)));
+    assert_eq!(made["question_count"], 393);
+
+    let inspected = json(lapidary().arg("inspect").arg("--workspace").arg(&root).arg("--tokenizer").arg(&model));
+    assert!((inspected["ratio"].as_f64().unwrap() - 1.516).abs() < 0.0005, "{}", inspected["ratio"]);
+
+    let evaluated = json(lapidary().arg("evaluate").arg("--workspace").arg(&root).arg("--model").arg(&model));
+    let mrr = |name: &str| {
+        let systems = evaluated["systems"].as_array().unwrap();
+        let system = systems.iter().find(|s| s["kind"] == name || s["name"] == name);
+        system.unwrap_or_else(|| panic!("no {name}"))["mrr10"].as_f64().unwrap()
+    };
+    assert!((mrr("base") - 0.353).abs() < 0.003, "base {}", mrr("base"));
+    assert!((mrr("BM25 plain") - 0.667).abs() < 0.02, "BM25 {}", mrr("BM25 plain"));
+}
