@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn each_filter_has_its_case() {
-        let heading = |query| judge(QueryKind::Heading, query, BODY);
+        let heading = |query: &str| judge(QueryKind::Heading, query, BODY);
         assert_eq!(heading("Melting ice"), None);
         assert_eq!(heading("Ice"), Some(Reason::ShortQuery));
         assert_eq!(judge(QueryKind::Cloze, "Melting ice", BODY), Some(Reason::ShortQuery));
