@@ -81,12 +81,16 @@ impl Card {
     fn measured(&self, metrics: &Value, text: &mut String) {
         let systems = metrics["systems"].as_array().map_or(&[][..], Vec::as_slice);
         let made = if metrics["synthetic"] == true { "questions made from the documents by rule" } else { "questions" };
-        let (queries, passages) = (metrics["queries"].as_u64().unwrap_or_default(), metrics["passages"].as_u64().unwrap_or_default());
+        let (queries, passages) =
+            (metrics["queries"].as_u64().unwrap_or_default(), metrics["passages"].as_u64().unwrap_or_default());
         let _ = writeln!(text, "{queries} {made} that were held out, each asked of all {passages} passages.\n");
         let headings: Vec<&str> = COLUMNS.iter().map(|(_, heading)| *heading).collect();
         let _ = writeln!(text, "| | {} |\n|---|{}", headings.join(" | "), "---|".repeat(COLUMNS.len()));
         for system in systems {
-            let values: Vec<String> = COLUMNS.iter().map(|(key, _)| number(system, key).map_or("".into(), |n| format!("{n:.3}"))).collect();
+            let values: Vec<String> = COLUMNS
+                .iter()
+                .map(|(key, _)| number(system, key).map_or_else(String::new, |n| format!("{n:.3}")))
+                .collect();
             let _ = writeln!(text, "| {} | {} |", name_of(system).replace('|', "\\|"), values.join(" | "));
         }
         text.push('\n');
@@ -96,29 +100,37 @@ impl Card {
         let caveats = self.caveats(metrics, systems);
         if !caveats.is_empty() {
             text.push_str("\nTo bear in mind:\n\n");
-            caveats.iter().for_each(|caveat| {
+            for caveat in &caveats {
                 let _ = writeln!(text, "- {caveat}");
-            });
+            }
         }
     }
 
     fn caveats(&self, metrics: &Value, systems: &[Value]) -> Vec<String> {
         let mut caveats = Vec::new();
         let of_kind = |kind: &'static str| systems.iter().filter(move |system| system["kind"] == kind);
-        let this = systems.iter().find(|system| system["model"] == *self.name && system["kind"] != "fusion").or_else(|| of_kind("tuned").last());
+        let this = systems
+            .iter()
+            .find(|system| system["model"] == *self.name && system["kind"] != "fusion")
+            .or_else(|| of_kind("tuned").next_back());
         let score = |system: &Value| number(system, "mrr10").unwrap_or(f64::NAN);
         let best = |kind| of_kind(kind).max_by(|a, b| score(a).total_cmp(&score(b)));
-        if let (Some(this), Some(bm25)) = (this, best("bm25")) {
-            if score(bm25) > score(this) {
-                let mut caveat = format!("BM25, which needs no model, is ahead: MRR@10 {:.3} against {:.3}.", score(bm25), score(this));
-                if let Some(fusion) = best("fusion").filter(|fusion| score(fusion) > score(bm25)) {
-                    let _ = write!(caveat, " Both together do better than either: {:.3}.", score(fusion));
-                }
-                caveats.push(caveat);
+        if let (Some(this), Some(bm25)) = (this, best("bm25"))
+            && score(bm25) > score(this)
+        {
+            let mut caveat =
+                format!("BM25, which needs no model, is ahead: MRR@10 {:.3} against {:.3}.", score(bm25), score(this));
+            if let Some(fusion) = best("fusion").filter(|fusion| score(fusion) > score(bm25)) {
+                let _ = write!(caveat, " Both together do better than either: {:.3}.", score(fusion));
             }
+            caveats.push(caveat);
         }
         if let (Some(this), Some(base)) = (this, of_kind("base").next()) {
-            let delta = metrics["deltas"].as_array().into_iter().flatten().find(|delta| delta["a"] == name_of(this) && delta["b"] == name_of(base));
+            let delta = metrics["deltas"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .find(|delta| delta["a"] == name_of(this) && delta["b"] == name_of(base));
             let p = delta.and_then(|delta| delta["p_value"].as_f64());
             if score(this) <= score(base) {
                 caveats.push("It does not do better than its base on these questions.".to_owned());
@@ -127,13 +139,16 @@ impl Card {
             }
         }
         if metrics["synthetic"] == true {
-            caveats.push("The questions were made from titles, headings and sentences; people ask otherwise.".to_owned());
+            caveats
+                .push("The questions were made from titles, headings and sentences; people ask otherwise.".to_owned());
         }
         if metrics["queries"].as_u64().is_some_and(|queries| queries < FEW_QUESTIONS) {
             caveats.push(format!("Fewer than {FEW_QUESTIONS} questions: the figures are rough."));
         }
         if let Some(looks) = metrics["looks"].as_u64().filter(|looks| *looks > 1) {
-            caveats.push(format!("These questions were looked at {looks} times: the more often, the less they say about new ones."));
+            caveats.push(format!(
+                "These questions were looked at {looks} times: the more often, the less they say about new ones."
+            ));
         }
         caveats.push("Whether the base saw any of these texts in its own training cannot be known here.".to_owned());
         caveats
@@ -155,7 +170,8 @@ impl Card {
 /// `owner/name`, as hubs have it.
 fn is_hub_id(base: &str) -> bool {
     let plain = |part: &str| {
-        part.starts_with(|c: char| c.is_ascii_alphanumeric()) && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        part.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
     };
     base.split_once('/').is_some_and(|(owner, name)| plain(owner) && plain(name))
 }
@@ -205,7 +221,8 @@ mod tests {
         });
         let lineage = vec![("base".to_owned(), "minilm".to_owned(), "ab12".to_owned())];
         let base = Some("sentence-transformers/all-MiniLM-L6-v2".to_owned());
-        Card { name: "cold@v2".into(), base, lineage, settings: Some(json!({"epochs": 3})), metrics: Some(metrics) }.render()
+        Card { name: "cold@v2".into(), base, lineage, settings: Some(json!({"epochs": 3})), metrics: Some(metrics) }
+            .render()
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl FolderContents {
         let dense = match encoder.dense() {
             Some((weight, bias, activation)) => Some(Dense {
                 weight: weight.as_detached_tensor(),
-                bias: bias.map(|bias| bias.as_detached_tensor()),
+                bias: bias.map(candle_core::Var::as_detached_tensor),
                 activation,
             }),
             None if encoder.dim() < hidden => Some(Dense::truncating(hidden, encoder.dim())?),
@@ -180,7 +180,7 @@ impl Modules {
     }
 }
 
-/// Writes tensors as f32, wherever they are, in PyTorch's name.
+/// Writes tensors as f32, wherever they are, in `PyTorch`'s name.
 fn write_weights(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
     let failed = |problem: String| Error::Weights { path: path.to_owned(), problem };
     let bytes = tensors
@@ -208,13 +208,14 @@ mod tests {
     use crate::encoder::{BertConfig, DimHead, Role};
     use crate::progress::Silent;
 
-    /// A WordPiece tokenizer as BERT's, of a few words.
+    /// A `WordPiece` tokenizer as BERT's, of a few words.
     fn tokenizer() -> Tokenizer {
-        let vocabulary: serde_json::Map<String, Value> = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "oil", "frost", "##ed", "coil"]
-            .iter()
-            .enumerate()
-            .map(|(id, token)| ((*token).to_owned(), id.into()))
-            .collect();
+        let vocabulary: serde_json::Map<String, Value> =
+            ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "oil", "frost", "##ed", "coil"]
+                .iter()
+                .enumerate()
+                .map(|(id, token)| ((*token).to_owned(), id.into()))
+                .collect();
         let special = |token: &str, id: u32| json!({ "id": token, "ids": [id], "tokens": [token] });
         let part = |token: &str| json!({ "SpecialToken": { "id": token, "type_id": 0 } });
         let description = json!({
@@ -302,7 +303,8 @@ mod tests {
         write_sentence_transformers(&encoder, "", folder.path()).unwrap();
         let text = std::fs::read_to_string(folder.path().join("modules.json")).unwrap();
         let modules: Vec<Value> = serde_json::from_str(&text).unwrap();
-        let listed: Vec<_> = modules.iter().map(|module| (module["path"].as_str().unwrap(), module["type"].as_str().unwrap())).collect();
+        let listed: Vec<_> =
+            modules.iter().map(|module| (module["path"].as_str().unwrap(), module["type"].as_str().unwrap())).collect();
         let wanted = [
             ("", "sentence_transformers.models.Transformer"),
             ("1_Pooling", "sentence_transformers.models.Pooling"),

@@ -16,7 +16,11 @@ const ROLES: [(&str, &[&str]); 5] = [
 
 /// The files by name. `pad_id` is what the model's configuration calls padding, for a vocabulary whose padding goes by
 /// no usual name.
-pub(super) fn tokenizer_files(tokenizer: &Tokenizer, max_length: usize, pad_id: u32) -> Result<Vec<(&'static str, String)>> {
+pub(super) fn tokenizer_files(
+    tokenizer: &Tokenizer,
+    max_length: usize,
+    pad_id: u32,
+) -> Result<Vec<(&'static str, String)>> {
     let mut bare = tokenizer.clone();
     bare.with_truncation(None).map_err(|error| Error::Tokenizer(error.to_string()))?;
     bare.with_padding(None);
@@ -50,7 +54,7 @@ pub(super) fn tokenizer_files(tokenizer: &Tokenizer, max_length: usize, pad_id: 
     Ok(files)
 }
 
-/// Whether it is the WordPiece tokenizer of BERT, all of it.
+/// Whether it is the `WordPiece` tokenizer of BERT, all of it.
 fn is_bert(parts: &Value) -> bool {
     parts["model"]["type"] == "WordPiece"
         && parts["model"]["continuing_subword_prefix"] == "##"

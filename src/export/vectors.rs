@@ -27,7 +27,12 @@ pub fn write_vectors(path: &Path, ids: &[&str], embeddings: &Embeddings) -> Resu
 }
 
 /// The same with a column `text` in Parquet; `.npy` has no place for one.
-pub fn write_vectors_with_texts(path: &Path, ids: &[&str], texts: Option<&[&str]>, embeddings: &Embeddings) -> Result<()> {
+pub fn write_vectors_with_texts(
+    path: &Path,
+    ids: &[&str],
+    texts: Option<&[&str]>,
+    embeddings: &Embeddings,
+) -> Result<()> {
     for list in [Some(ids), texts].into_iter().flatten() {
         if list.len() != embeddings.len() {
             return Err(Error::Count { ids: list.len(), rows: embeddings.len() });
@@ -39,7 +44,9 @@ pub fn write_vectors_with_texts(path: &Path, ids: &[&str], texts: Option<&[&str]
             let list: String = ids.iter().flat_map(|id| [id, "\n"]).collect();
             Ok(write_atomic(&path.with_extension("ids.txt"), list.as_bytes())?)
         }
-        Some("parquet") => whole(path, |file| write_parquet(file, ids, texts, embeddings).map_err(|error| error.to_string())),
+        Some("parquet") => {
+            whole(path, |file| write_parquet(file, ids, texts, embeddings).map_err(|error| error.to_string()))
+        }
         _ => Err(Error::UnknownFormat(path.to_owned())),
     }
 }
@@ -108,18 +115,27 @@ fn write_parquet(
     Ok(())
 }
 
-fn write_strings<W: Write + Send>(group: &mut SerializedRowGroupWriter<'_, W>, values: &[&str]) -> Result<(), ParquetError> {
+fn write_strings<W: Write + Send>(
+    group: &mut SerializedRowGroupWriter<'_, W>,
+    values: &[&str],
+) -> Result<(), ParquetError> {
     let values: Vec<ByteArray> = values.iter().map(|value| ByteArray::from(*value)).collect();
-    let mut column = group.next_column()?.ok_or_else(|| ParquetError::General("the schema has no such column".to_owned()))?;
+    let mut column =
+        group.next_column()?.ok_or_else(|| ParquetError::General("the schema has no such column".to_owned()))?;
     column.typed::<ByteArrayType>().write_batch(&values, None, None)?;
     column.close()
 }
 
-fn write_lists<W: Write + Send>(group: &mut SerializedRowGroupWriter<'_, W>, values: &[f32], dim: usize) -> Result<(), ParquetError> {
+fn write_lists<W: Write + Send>(
+    group: &mut SerializedRowGroupWriter<'_, W>,
+    values: &[f32],
+    dim: usize,
+) -> Result<(), ParquetError> {
     // Every element is there (definition level 1); the first of a row begins a list (repetition level 0).
     let definition = vec![1; values.len()];
     let repetition: Vec<i16> = (0..values.len()).map(|at| i16::from(at % dim != 0)).collect();
-    let mut column = group.next_column()?.ok_or_else(|| ParquetError::General("the schema has no such column".to_owned()))?;
+    let mut column =
+        group.next_column()?.ok_or_else(|| ParquetError::General("the schema has no such column".to_owned()))?;
     column.typed::<FloatType>().write_batch(values, Some(&definition), Some(&repetition))?;
     column.close()
 }

@@ -1,7 +1,7 @@
 //! What makes a pair not worth training on, judged row by row.
 //!
 //! The order and the limits follow what query-synthesis pipelines found to matter: length, copied queries
-//! (they make word matching look perfect), poor passages (doc2query--, Gospodinov et al. 2023; InPars). What
+//! (they make word matching look perfect), poor passages (doc2query--, Gospodinov et al. 2023; `InPars`). What
 //! takes several rows to see is in [`super::merge`] and [`super::near`].
 
 use std::fmt;
@@ -149,7 +149,10 @@ fn is_copied(query: &[String], passage: &str) -> bool {
 /// Whether a passage says too little to answer anything.
 pub(super) fn is_poor(passage: &str) -> bool {
     let words = passage.unicode_words().count();
-    words < LEAST_PASSAGE_WORDS || is_mostly_symbols(passage) || is_table_of_contents(passage) || is_boilerplate(passage, words)
+    words < LEAST_PASSAGE_WORDS
+        || is_mostly_symbols(passage)
+        || is_table_of_contents(passage)
+        || is_boilerplate(passage, words)
 }
 
 fn is_mostly_symbols(passage: &str) -> bool {
@@ -215,7 +218,9 @@ mod tests {
         assert!(is_poor(&"12.5 -40 °C 7 bar 33 % ".repeat(20)));
         assert!(is_poor(&format!("{BODY} Intro ........ 3 Defrost . . . . . 12 Oil …… 40")));
         assert!(!is_poor(&format!("{BODY} And so on... or not...")));
-        assert!(is_poor("This site uses cookies to make it better for you. By going on you accept our privacy policy and the terms of use of this site."));
+        assert!(is_poor(
+            "This site uses cookies to make it better for you. By going on you accept our privacy policy and the terms of use of this site."
+        ));
         assert!(is_poor("短い文"));
         assert!(!is_poor("液体制冷剂在蒸发器中吸收热量并变成气体,压缩机将气体压缩后送入冷凝器放热。"));
     }

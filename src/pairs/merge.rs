@@ -139,7 +139,8 @@ mod tests {
     use super::*;
 
     fn candidate(query: &str, passage: &str, fold: Fold) -> Candidate {
-        let row = Row { query_id: Row::id_of(query), query: query.into(), positives: vec![passage.into()], ..Row::default() };
+        let row =
+            Row { query_id: Row::id_of(query), query: query.into(), positives: vec![passage.into()], ..Row::default() };
         Candidate { row, fold }
     }
 
@@ -149,7 +150,8 @@ mod tests {
 
     #[test]
     fn the_same_query_becomes_one_row() {
-        let rows = [("Oil return", "a", Fold::Train), ("oil return!", "b", Fold::Train), ("Oil return", "a", Fold::Train)];
+        let rows =
+            [("Oil return", "a", Fold::Train), ("oil return!", "b", Fold::Train), ("Oil return", "a", Fold::Train)];
         let set = merged(&rows, Strictness::Made);
         assert_eq!(set.train.len(), 1);
         assert_eq!(set.train[0].positives, ["a", "b"]);

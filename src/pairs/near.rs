@@ -24,7 +24,9 @@ pub(super) fn near_duplicates<'a>(queries: impl Iterator<Item = &'a str>) -> Vec
         if earlier.into_iter().any(|other| jaccard(set, &sets[other]) >= SAME) {
             repeated.push(at);
         } else {
-            prefix.iter().for_each(|word| index.entry(*word).or_default().push(at));
+            for word in prefix {
+                index.entry(*word).or_default().push(at);
+            }
         }
     }
     repeated

@@ -49,7 +49,8 @@ struct ExtraPassage {
 
 /// Writes rows as a BEIR folder of questions.
 pub fn write_questions(folder: &Path, rows: &[Row]) -> Result<()> {
-    let queries: Vec<Query> = rows.iter().map(|row| Query { id: row.query_id.clone(), text: row.query.clone() }).collect();
+    let queries: Vec<Query> =
+        rows.iter().map(|row| Query { id: row.query_id.clone(), text: row.query.clone() }).collect();
     let mut qrels = format!("{HEADER}\n");
     let mut extra: BTreeMap<&str, &str> = BTreeMap::new();
     for row in rows {
@@ -62,7 +63,8 @@ pub fn write_questions(folder: &Path, rows: &[Row]) -> Result<()> {
     write_lines(&folder.join(QUERIES), &queries)?;
     write_atomic(&folder.join(QRELS), qrels.as_bytes())?;
     if !extra.is_empty() {
-        let passage = |(id, text): (&str, &str)| ExtraPassage { id: id.into(), title: String::new(), text: text.into() };
+        let passage =
+            |(id, text): (&str, &str)| ExtraPassage { id: id.into(), title: String::new(), text: text.into() };
         write_lines(&folder.join(EXTRA), &extra.into_iter().map(passage).collect::<Vec<_>>())?;
     }
     Ok(())
@@ -88,22 +90,26 @@ pub fn extra_passages(folder: &Path) -> Result<Vec<Passage>> {
 }
 
 /// Reads the questions of a folder, in their order. Every judgement must name a question of the folder and one of
-/// `passages`; questions that nothing answers are left out, as trec_eval does.
+/// `passages`; questions that nothing answers are left out, as `trec_eval` does.
 pub fn read_questions(folder: &Path, passages: &[Passage]) -> Result<Vec<Question>> {
     let known: HashSet<&str> = passages.iter().map(|passage| passage.id.as_str()).collect();
     let mut questions: Vec<Question> = whole::<Query>(&folder.join(QUERIES))?
         .into_iter()
         .map(|Query { id, text }| Question { id, text, relevant: BTreeMap::new() })
         .collect();
-    let of_id: HashMap<String, usize> = questions.iter().enumerate().map(|(at, question)| (question.id.clone(), at)).collect();
+    let of_id: HashMap<String, usize> =
+        questions.iter().enumerate().map(|(at, question)| (question.id.clone(), at)).collect();
 
     let path = folder.join(QRELS);
     let text = std::fs::read_to_string(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
     for (number, line) in text.lines().enumerate().skip(1).filter(|(_, line)| !line.trim().is_empty()) {
         let line_number = number + 1;
-        let broken = |problem: &str| Error::Broken { broken: BrokenLine::new(&path, line_number, problem), remedy: REMEDY };
+        let broken =
+            |problem: &str| Error::Broken { broken: BrokenLine::new(&path, line_number, problem), remedy: REMEDY };
         let mut fields = line.split('\t');
-        let (Some(query), Some(passage), Some(score), None) = (fields.next(), fields.next(), fields.next(), fields.next()) else {
+        let (Some(query), Some(passage), Some(score), None) =
+            (fields.next(), fields.next(), fields.next(), fields.next())
+        else {
             return Err(broken("not three fields parted by tabs: query-id, corpus-id, score"));
         };
         let score: u32 = score.trim().parse().map_err(|_| broken("the score is no whole number"))?;
@@ -162,7 +168,9 @@ mod tests {
     fn damaged_judgements_are_named_by_line() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(QUERIES), "{\"_id\":\"q\",\"text\":\"t\"}\n").unwrap();
-        for (line, problem) in [("q p 1", "not three fields"), ("r\tp\t1", "no query \"r\""), ("q\tp\tx", "no whole number")] {
+        for (line, problem) in
+            [("q p 1", "not three fields"), ("r\tp\t1", "no query \"r\""), ("q\tp\tx", "no whole number")]
+        {
             std::fs::write(folder.path().join(QRELS), format!("{HEADER}\n{line}\n")).unwrap();
             let error = read_questions(folder.path(), &[passage("p")]).unwrap_err().to_string();
             assert!(error.contains("qrels.tsv:2") && error.contains(problem), "{error}");

@@ -86,8 +86,8 @@ pub struct BrokenLine {
 }
 
 impl BrokenLine {
-    pub(super) fn new(file: &Path, line: usize, problem: impl ToString) -> Self {
-        Self { file: file.to_string_lossy().into_owned(), line, problem: problem.to_string() }
+    pub(super) fn new(file: &Path, line: usize, problem: impl Into<String>) -> Self {
+        Self { file: file.to_string_lossy().into_owned(), line, problem: problem.into() }
     }
 }
 
@@ -146,7 +146,9 @@ pub fn read_rows(folder: &Path) -> Result<(Vec<Row>, Vec<Row>)> {
         let lines = read_jsonl::<Row>(&folder.join(name))?;
         match lines.broken.into_iter().next() {
             None => Ok(lines.rows.into_iter().map(|(_, row)| row).collect::<Vec<Row>>()),
-            Some(broken) => Err(Error::Broken { broken, remedy: "the pairs were damaged: make them again, or mend the line" }),
+            Some(broken) => {
+                Err(Error::Broken { broken, remedy: "the pairs were damaged: make them again, or mend the line" })
+            }
         }
     };
     Ok((read("train.jsonl")?, read("dev.jsonl")?))
@@ -210,7 +212,13 @@ mod tests {
     use super::*;
 
     fn row() -> Row {
-        Row { query_id: "q".into(), query: "why frost".into(), positives: vec!["p".into()], source: "heading".into(), ..Row::default() }
+        Row {
+            query_id: "q".into(),
+            query: "why frost".into(),
+            positives: vec!["p".into()],
+            source: "heading".into(),
+            ..Row::default()
+        }
     }
 
     #[test]
@@ -226,7 +234,11 @@ mod tests {
         assert_eq!(set.rejected_by_reason(), [("short query".to_owned(), 1), ("broken line".to_owned(), 1)].into());
 
         let file = folder.path().join("train.jsonl");
-        std::fs::write(&file, "\u{feff}{\"query_id\":\"q\",\"query\":\"x\",\"positives\":[],\"source\":\"s\"}\n\n{\"query\": 3\n").unwrap();
+        std::fs::write(
+            &file,
+            "\u{feff}{\"query_id\":\"q\",\"query\":\"x\",\"positives\":[],\"source\":\"s\"}\n\n{\"query\": 3\n",
+        )
+        .unwrap();
         let lines = read_jsonl::<Row>(&file).unwrap();
         assert_eq!((lines.rows.len(), lines.broken.len(), lines.broken[0].line), (1, 1, 3));
         let error = read_rows(folder.path()).unwrap_err().to_string();

@@ -157,7 +157,8 @@ impl<'a> Maker<'a> {
         let named = merge(self.headings.clone(), Strictness::Made);
         let named: HashSet<&str> = named.dev.iter().chain(&named.test).map(|row| row.document.as_str()).collect();
         // A sentence asked of the passage it stands in is an easy question: it holds out only where nothing better does.
-        let wanted = |candidate: &Candidate| candidate.fold == Fold::Train || !named.contains(candidate.row.document.as_str());
+        let wanted =
+            |candidate: &Candidate| candidate.fold == Fold::Train || !named.contains(candidate.row.document.as_str());
         self.headings.extend(self.cloze.into_iter().filter(wanted));
         let mut set = merge(self.headings, Strictness::Made);
         self.rejected.append(&mut set.rejected);
@@ -192,7 +193,8 @@ fn without_number(heading: &str) -> &str {
     let Some((first, rest)) = heading.split_once(char::is_whitespace) else { return heading };
     let inner = first.trim_matches(['(', ')', '.', ':', '§']);
     let numbered = first.chars().all(|c| c.is_ascii_digit() || ".)(:§".contains(c));
-    let lettered = inner.len() < first.len() && inner.chars().count() <= 4 && inner.chars().all(|c| "IVXivxabcde".contains(c));
+    let lettered =
+        inner.len() < first.len() && inner.chars().count() <= 4 && inner.chars().all(|c| "IVXivxabcde".contains(c));
     if numbered || lettered { rest.trim_start() } else { heading }
 }
 
@@ -235,7 +237,9 @@ mod tests {
 
     fn made(documents: &[Document], passages: &[Passage], settings: &PairsSettings) -> PairSet {
         let mut maker = Maker::new(documents, settings);
-        passages.iter().for_each(|passage| maker.take(passage));
+        for passage in passages {
+            maker.take(passage);
+        }
         maker.finish()
     }
 
@@ -261,7 +265,8 @@ mod tests {
 
     #[test]
     fn held_out_rows_ask_unaltered_passages_and_sentences_only_where_there_is_no_heading() {
-        let documents = [document("named", "Draining oil from receivers", Fold::Test), document("bare", "", Fold::Test)];
+        let documents =
+            [document("named", "Draining oil from receivers", Fold::Test), document("bare", "", Fold::Test)];
         let passages = [passage("p1", "named", &[], Fold::Test), passage("p2", "bare", &[], Fold::Test)];
         let set = made(&documents, &passages, &PairsSettings::default());
         let sources: Vec<_> = set.test.iter().map(|row| (row.document.as_str(), row.source.as_str())).collect();

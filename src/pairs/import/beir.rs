@@ -45,7 +45,11 @@ pub(super) fn read(folder: &Path) -> Result<Contents> {
             for document in documents {
                 match passages.get(document) {
                     Some(text) => positives.push(text.clone()),
-                    None => contents.broken.push(BrokenLine::new(&path, 0, format!("passage {document:?} is not in corpus.jsonl"))),
+                    None => contents.broken.push(BrokenLine::new(
+                        &path,
+                        0,
+                        format!("passage {document:?} is not in corpus.jsonl"),
+                    )),
                 }
             }
             contents.pairs.push(Given {
@@ -75,13 +79,21 @@ fn judgements(path: &Path, broken: &mut Vec<BrokenLine>) -> Result<Judgements> {
             ([_, _, _], Some(Ok(_))) => {}
             // The header.
             _ if at == 0 => {}
-            _ => broken.push(BrokenLine::new(path, at + 1, "not three fields parted by tabs: query-id, corpus-id, score")),
+            _ => broken.push(BrokenLine::new(
+                path,
+                at + 1,
+                "not three fields parted by tabs: query-id, corpus-id, score",
+            )),
         }
     }
     Ok(judged)
 }
 
-fn texts(path: &Path, wanted: impl Fn(&String) -> bool, broken: &mut Vec<BrokenLine>) -> Result<HashMap<String, String>> {
+fn texts(
+    path: &Path,
+    wanted: impl Fn(&String) -> bool,
+    broken: &mut Vec<BrokenLine>,
+) -> Result<HashMap<String, String>> {
     let lines = read_jsonl::<Text>(path)?;
     broken.extend(lines.broken);
     Ok(lines.rows.into_iter().map(|(_, text)| (text.id, text.text)).filter(|(id, _)| wanted(id)).collect())

@@ -43,10 +43,15 @@ struct Contents {
     broken: Vec<BrokenLine>,
 }
 
-/// Imports pairs from CSV or TSV tables, JSON lines, a JSON list, LlamaIndex's question-answer JSON, and BEIR folders.
+/// Imports pairs from CSV or TSV tables, JSON lines, a JSON list, `LlamaIndex`'s question-answer JSON, and BEIR folders.
 /// A passage that the corpus does not hold is kept with the row, in a fold drawn from its text and the seed: 80 % train,
 /// 10 % dev, 10 % test. A line that cannot be read is skipped, named and counted.
-pub fn import(files: &[PathBuf], corpus: &Corpus, settings: &PairsImportSettings, observer: &dyn Observer) -> Result<PairSet> {
+pub fn import(
+    files: &[PathBuf],
+    corpus: &Corpus,
+    settings: &PairsImportSettings,
+    observer: &dyn Observer,
+) -> Result<PairSet> {
     observer.on(Event::phase("read pairs"));
     let contents = files.iter().map(|file| Ok((source_name(file), read(file)?))).collect::<Result<Vec<_>>>()?;
     observer.on(Event::phase("find passages"));
@@ -144,13 +149,17 @@ fn report(set: &PairSet, held_out: usize, observer: &dyn Observer) {
         observer.on(Event::warning(format!("{more} more broken lines were skipped; rejected.jsonl names them all")));
     }
     if held_out > 0 {
-        observer.on(Event::note(format!("{held_out} negatives were left out: their documents are held out for dev or test")));
+        observer.on(Event::note(format!(
+            "{held_out} negatives were left out: their documents are held out for dev or test"
+        )));
     }
     let rows = || [&set.train, &set.dev, &set.test].into_iter().flatten();
     let unknown = rows().filter(|row| row.texts.contains_key(&row.positives[0])).count();
     if unknown > 0 {
         let of = rows().count();
-        observer.on(Event::note(format!("{unknown} of {of} rows have passages that the corpus does not hold: kept with the pairs")));
+        observer.on(Event::note(format!(
+            "{unknown} of {of} rows have passages that the corpus does not hold: kept with the pairs"
+        )));
     }
 }
 

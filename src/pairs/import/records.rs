@@ -14,7 +14,7 @@ pub(super) fn read_lines(path: &Path) -> Result<Contents> {
     contents(path, lines.rows, lines.broken)
 }
 
-/// Reads a list of records, or LlamaIndex's question-answer set.
+/// Reads a list of records, or `LlamaIndex`'s question-answer set.
 pub(super) fn read_whole(path: &Path) -> Result<Contents> {
     let text = std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
     let malformed = |problem: String| Error::Malformed { path: path.to_owned(), problem };
@@ -32,7 +32,9 @@ pub(super) fn read_whole(path: &Path) -> Result<Contents> {
             }
             contents(path, records, broken)
         }
-        _ => Err(malformed("neither a list of records nor a LlamaIndex set (queries, corpus, relevant_docs)".to_owned())),
+        _ => {
+            Err(malformed("neither a list of records nor a LlamaIndex set (queries, corpus, relevant_docs)".to_owned()))
+        }
     }
 }
 
@@ -63,10 +65,11 @@ fn given(record: &Map<String, Value>) -> Result<Given, String> {
     for (name, value) in record {
         let Some(column) = Column::named(name) else { continue };
         let strings = strings(name, value)?.into_iter().filter(|text| !text.trim().is_empty());
-        let mut strings = strings.map(|text| texts.and_then(|texts| texts.get(text)?.as_str()).unwrap_or(text).to_owned());
+        let mut strings =
+            strings.map(|text| texts.and_then(|texts| texts.get(text)?.as_str()).unwrap_or(text).to_owned());
         match column {
             Column::Id => given.id = strings.next(),
-            Column::Query => given.query = strings.next().unwrap_or_default().trim().to_owned(),
+            Column::Query => strings.next().unwrap_or_default().trim().clone_into(&mut given.query),
             Column::Positive => given.positives.extend(strings),
             Column::Negative => given.negatives.extend(strings),
         }

@@ -12,7 +12,8 @@ pub(super) fn read(path: &Path, delimiter: Option<u8>) -> Result<Contents> {
     let text = decoded(path)?;
     let header = text.lines().next().unwrap_or_default();
     let guessed = b",;\t".iter().copied().max_by_key(|d| (header.bytes().filter(|b| b == d).count(), *d == b','));
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter.or(guessed).unwrap_or(b',')).from_reader(text.as_bytes());
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(delimiter.or(guessed).unwrap_or(b',')).from_reader(text.as_bytes());
     let malformed = |error: csv::Error| Error::Malformed { path: path.to_owned(), problem: error.to_string() };
     let header = reader.headers().map_err(malformed)?.clone();
     if let Some(missing) = columns::missing(path, header.iter()) {

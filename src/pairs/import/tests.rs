@@ -32,7 +32,10 @@ fn a_table_with_negatives_and_a_broken_line() {
     );
     let set = imported("pairs.csv", &table).unwrap();
     let row = &set.train[0];
-    assert_eq!((row.query.as_str(), &row.positives[..], row.source.as_str()), ("why frost", &["p-frost".to_owned()][..], "pairs.csv"));
+    assert_eq!(
+        (row.query.as_str(), &row.positives[..], row.source.as_str()),
+        ("why frost", &["p-frost".to_owned()][..], "pairs.csv")
+    );
     assert_eq!(row.document, "document of p-frost");
     // The held-out passage is no negative to train with; the text from nowhere is.
     assert_eq!(row.negatives.len(), 1);
@@ -94,8 +97,10 @@ fn llama_index_sets() {
 #[test]
 fn beir_folders_keep_their_folds_for_texts_of_their_own() {
     let folder = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: String| crate::workspace::write_atomic(&folder.path().join(name), text.as_bytes()).unwrap();
-    let corpus = [("1", FROST), ("2", "A text of its own.")].map(|(id, text)| serde_json::json!({"_id": id, "title": "", "text": text}).to_string());
+    let write =
+        |name: &str, text: String| crate::workspace::write_atomic(&folder.path().join(name), text.as_bytes()).unwrap();
+    let corpus = [("1", FROST), ("2", "A text of its own.")]
+        .map(|(id, text)| serde_json::json!({"_id": id, "title": "", "text": text}).to_string());
     write("corpus.jsonl", corpus.join("\n"));
     write("queries.jsonl", "{\"_id\":\"q1\",\"text\":\"why frost\"}\n{\"_id\":\"q2\",\"text\":\"what else\"}\n".into());
     write("qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1\t1\t1\nq2\t2\t1\nq2\t1\t0\nq2 2\n".into());
@@ -114,7 +119,11 @@ fn texts_from_nowhere_draw_their_fold_once_for_all() {
         let place = known.place(&text, None);
         assert_eq!(place.text.as_deref(), Some(text.as_str()));
         assert_eq!(place, known.place(&text, None));
-        counts[match place.fold { Fold::Train => 0, Fold::Dev => 1, Fold::Test => 2 }] += 1;
+        counts[match place.fold {
+            Fold::Train => 0,
+            Fold::Dev => 1,
+            Fold::Test => 2,
+        }] += 1;
     }
     assert!(counts[0].abs_diff(800) < 40 && counts[1].abs_diff(100) < 30, "{counts:?}");
 }
