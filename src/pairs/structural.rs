@@ -56,7 +56,7 @@ const GENERIC: &[&str] = &[
 ];
 
 /// Makes pairs of a corpus. Titles and headings come first; sentences serve every passage to train on, and, of the
-/// documents held out, only those that have no heading worth asking. Held-out queries are always asked of the
+/// passages held out, only those that no title or heading asks for. Held-out queries are always asked of the
 /// unaltered passage. Streams the passages; holds the rows.
 pub fn structural(corpus: &Corpus, settings: &PairsSettings, observer: &dyn Observer) -> Result<PairSet> {
     observer.on(Event::phase("make pairs"));
@@ -155,10 +155,11 @@ impl<'a> Maker<'a> {
 
     fn finish(mut self) -> PairSet {
         let named = merge(self.headings.clone(), Strictness::Made);
-        let named: HashSet<&str> = named.dev.iter().chain(&named.test).map(|row| row.document.as_str()).collect();
+        let named: HashSet<&str> = named.dev.iter().chain(&named.test).flat_map(Row::passages).collect();
         // A sentence asked of the passage it stands in is an easy question: it holds out only where nothing better does.
-        let wanted =
-            |candidate: &Candidate| candidate.fold == Fold::Train || !named.contains(candidate.row.document.as_str());
+        let wanted = |candidate: &Candidate| {
+            candidate.fold == Fold::Train || candidate.row.passages().all(|passage| !named.contains(passage))
+        };
         self.headings.extend(self.cloze.into_iter().filter(wanted));
         let mut set = merge(self.headings, Strictness::Made);
         self.rejected.append(&mut set.rejected);
