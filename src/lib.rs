@@ -11,7 +11,7 @@ pub mod settings;
 pub mod workspace;
 
 /// Documents: reading, passages, near-duplicates, folds.
-// pub mod corpus;
+pub mod corpus;
 /// Tokenizers: loading, fragmentation, training.
 pub mod tokenizer;
 /// A trainable transformer encoder: configuration, layers, operators, pooling, weights.
@@ -23,7 +23,7 @@ pub mod encoder;
 /// Training pairs: structural, imported, filtered.
 // pub mod pairs;
 /// Fine-tuning: losses, batches, optimizer, schedule, checkpoints, the loop.
-// pub mod training;
+pub mod training;
 /// Leaving lapidary: sentence-transformers folders, vectors, model cards.
 // pub mod export;
 

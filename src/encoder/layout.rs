@@ -46,10 +46,6 @@ impl Layout {
         &self.starts
     }
 
-    pub(super) const fn rows(&self) -> usize {
-        self.rows
-    }
-
     /// Rows of every text, where all have the same.
     pub(super) const fn padded_to(&self) -> Option<usize> {
         self.padded_to

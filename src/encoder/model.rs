@@ -254,6 +254,11 @@ impl Encoder {
         self.run(batch, dropout, true)
     }
 
+    /// The same without a graph, for who needs the values first and the graph later.
+    pub fn forward_without_graph(&self, batch: &[&[u32]], dropout: Dropout) -> Result<Tensor> {
+        self.run(batch, dropout, false)
+    }
+
     /// Embeddings of any number of texts, in their order, without a graph.
     pub fn embed(&self, tokens: &[Vec<u32>], observer: &dyn Observer) -> Result<Embeddings> {
         let dim = self.dim();

@@ -190,7 +190,7 @@ settings! {
         max_length: Option<usize> = None, range 8..8192, unit "tokens";
         /// The floating-point format of the computation.
         precision: Precision = Precision::F32;
-        /// Steps between two looks at dev; default: ten looks in the run.
+        /// Steps between two looks at dev; default: five looks in the run.
         eval_steps: Option<usize> = None, range 1..10000000, unit "steps";
         /// Steps between two checkpoints; default: with each look at dev.
         save_steps: Option<usize> = None, range 1..10000000, unit "steps";

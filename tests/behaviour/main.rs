@@ -1,7 +1,2 @@
-//! What lapidary does, seen from outside: one binary, so that it links once.
-
-mod architecture;
-mod bad_input;
-mod cycle;
-mod runs;
+mod parity;
 mod support;

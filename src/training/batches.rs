@@ -1,0 +1,143 @@
+//! Which examples make a batch.
+
+use std::collections::{HashSet, VecDeque};
+
+use rand::SeedableRng as _;
+use rand::seq::SliceRandom as _;
+use rand_chacha::ChaCha8Rng;
+
+use super::{Error, Result, mix};
+use crate::workspace::{Digest, Hasher};
+
+/// A query, its right passage and wrong ones, tokenized.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Example {
+    /// Token ids of the query.
+    pub query: Vec<u32>,
+    /// Token ids of the passage that answers it.
+    pub positive: Vec<u32>,
+    /// Token ids of passages that do not.
+    pub negatives: Vec<Vec<u32>>,
+    /// A key of every text in it, by [`text_key`]: two examples that share one never share a batch.
+    pub keys: Vec<u64>,
+}
+
+/// A number that stands for a text.
+pub fn text_key(text: &str) -> u64 {
+    let digest = crate::workspace::digest_bytes(text);
+    u64::from_str_radix(&digest.as_str()[..16], 16).unwrap_or_default()
+}
+
+/// The batches of a run, epoch after epoch: shuffled by seed, no text twice in a batch.
+///
+/// In a batch every other passage is a negative. A text that stood there twice, even as a query here and a passage there,
+/// would be pushed away from itself.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    examples: &'a [Example],
+    batch: usize,
+    seed: u64,
+}
+
+impl<'a> Plan<'a> {
+    /// A plan over the examples.
+    pub const fn new(examples: &'a [Example], batch: usize, seed: u64) -> Self {
+        Self { examples, batch, seed }
+    }
+
+    /// The batches of an epoch (from 0), as positions of examples. An example that shares a text with all that is left
+    /// of the epoch is left out of it: alone it has no negatives.
+    pub fn epoch(&self, epoch: usize) -> Vec<Vec<usize>> {
+        let mut order: Vec<usize> = (0..self.examples.len()).collect();
+        order.shuffle(&mut ChaCha8Rng::seed_from_u64(mix(self.seed, epoch as u64)));
+        let mut waiting: VecDeque<usize> = order.into();
+        let mut batches = Vec::new();
+        while !waiting.is_empty() {
+            let (mut chosen, mut later, mut seen) = (Vec::with_capacity(self.batch), VecDeque::new(), HashSet::new());
+            while let Some(at) = waiting.pop_front() {
+                let keys = &self.examples[at].keys;
+                if keys.iter().any(|key| seen.contains(key)) {
+                    later.push_back(at);
+                    continue;
+                }
+                seen.extend(keys.iter().copied());
+                chosen.push(at);
+                if chosen.len() == self.batch {
+                    break;
+                }
+            }
+            // Who had to wait comes first next time.
+            later.append(&mut waiting);
+            waiting = later;
+            if chosen.len() > 1 {
+                batches.push(chosen);
+            }
+        }
+        batches
+    }
+
+    /// Steps in so many epochs, a part of one included.
+    pub fn steps(&self, epochs: f64) -> Result<usize> {
+        let mut steps = 0.0;
+        let mut left = epochs;
+        let mut epoch = 0;
+        while left > 0.0 {
+            steps += self.epoch(epoch).len() as f64 * left.min(1.0);
+            (left, epoch) = (left - 1.0, epoch + 1);
+        }
+        if steps == 0.0 { Err(Error::TooFewPairs(self.examples.len())) } else { Ok((steps.round() as usize).max(1)) }
+    }
+
+    /// What the plan is about, so that a checkpoint of another is recognised.
+    pub fn digest(&self) -> Digest {
+        let mut hasher = Hasher::default().part(self.batch.to_le_bytes()).part(self.seed.to_le_bytes());
+        for example in self.examples {
+            for text in [&example.query, &example.positive].into_iter().chain(&example.negatives) {
+                let bytes: Vec<u8> = text.iter().flat_map(|id| id.to_le_bytes()).collect();
+                hasher = hasher.part(bytes);
+            }
+        }
+        hasher.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn example(keys: &[u64]) -> Example {
+        Example { query: vec![1], positive: vec![2], negatives: Vec::new(), keys: keys.to_vec() }
+    }
+
+    proptest! {
+        #[test]
+        fn no_batch_holds_a_text_twice(texts in prop::collection::vec((0_u64..40, 0_u64..40), 2..120), batch in 2_usize..17) {
+            let examples: Vec<Example> = texts.iter().map(|(a, b)| example(&[*a, *b])).collect();
+            let batches = Plan::new(&examples, batch, 3).epoch(0);
+            let mut used = HashSet::new();
+            for batch_of in &batches {
+                prop_assert!(batch_of.len() >= 2 && batch_of.len() <= batch);
+                let mut seen = HashSet::new();
+                for &at in batch_of {
+                    prop_assert!(used.insert(at), "an example twice in an epoch");
+                    let keys: HashSet<u64> = examples[at].keys.iter().copied().collect();
+                    for key in keys {
+                        prop_assert!(seen.insert(key), "a text twice in a batch");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn epochs_differ_and_repeat_by_seed() {
+        let examples: Vec<Example> = (0..50).map(|n| example(&[n, n + 100])).collect();
+        let plan = Plan::new(&examples, 8, 1);
+        assert_eq!(plan.epoch(0), plan.epoch(0));
+        assert_ne!(plan.epoch(0), plan.epoch(1));
+        assert_eq!(plan.steps(2.0).unwrap(), 14);
+        assert_eq!(plan.steps(0.5).unwrap(), 4);
+        assert!(Plan::new(&examples[..1], 8, 1).steps(1.0).is_err());
+    }
+}

@@ -1,0 +1,157 @@
+//! Checkpoints: everything that a run needs to go on to the same losses.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use candle_core::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::{AdamW, AdamWOptions, Error, Result};
+use crate::encoder::Encoder;
+use crate::workspace::{self, Digest, write_json_atomic};
+
+/// Checkpoints kept beside the best one.
+const KEPT: usize = 2;
+const WEIGHTS: &str = "weights.safetensors";
+const OPTIMIZER: &str = "optimizer.safetensors";
+const STATE: &str = "state.json";
+const BEST: &str = "best";
+
+/// Where the checkpoints of a run are, and whether to go on from them.
+#[derive(Debug, Clone)]
+pub struct Checkpoints {
+    folder: PathBuf,
+    resume: bool,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct State {
+    /// What settings, pairs and base it is a run of.
+    pub(super) of: Digest,
+    /// Steps taken.
+    pub(super) step: usize,
+    /// The dev score of the base.
+    pub(super) base_dev: Option<f64>,
+    /// The best dev score, and its step.
+    pub(super) best: Option<(f64, usize)>,
+    /// The losses so far.
+    pub(super) losses: Vec<f64>,
+}
+
+impl Checkpoints {
+    /// Checkpoints in a folder, which need not exist.
+    pub fn new(folder: &Path, resume: bool) -> Self {
+        Self { folder: folder.to_owned(), resume }
+    }
+
+    /// Writes a checkpoint, whole or not at all, and removes the oldest. Returns its folder.
+    pub(super) fn save(&self, encoder: &Encoder, optimizer: &AdamW, state: &State) -> Result<PathBuf> {
+        let folder = self.folder.join(format!("step-{:08}", state.step));
+        self.publish(&folder, |staging| {
+            save_tensors(&weights(encoder), &staging.join(WEIGHTS))?;
+            save_tensors(&optimizer.state(), &staging.join(OPTIMIZER))?;
+            Ok(write_json_atomic(&staging.join(STATE), state)?)
+        })?;
+        let mut kept = self.steps();
+        kept.truncate(kept.len().saturating_sub(KEPT));
+        for old in kept {
+            let _ = std::fs::remove_dir_all(old);
+        }
+        Ok(folder)
+    }
+
+    /// Keeps the parameters as the best so far.
+    pub(super) fn save_best(&self, encoder: &Encoder) -> Result<PathBuf> {
+        let folder = self.folder.join(BEST);
+        self.publish(&folder, |staging| save_tensors(&weights(encoder), &staging.join(WEIGHTS)))?;
+        Ok(folder)
+    }
+
+    /// Sets the encoder to the best parameters, every one of them.
+    pub(super) fn load_best(&self, encoder: &Encoder) -> Result<()> {
+        load_weights(encoder, &self.folder.join(BEST))
+    }
+
+    /// Goes on from the newest checkpoint, if that is wanted and there is one.
+    pub(super) fn restore(&self, encoder: &Encoder, options: AdamWOptions, of: &Digest) -> Result<Option<(AdamW, State)>> {
+        if !self.resume {
+            return Ok(None);
+        }
+        let Some(folder) = self.steps().pop() else { return Ok(None) };
+        let path = folder.join(STATE);
+        let text = std::fs::read_to_string(&path).map_err(workspace::Error::io("reading", &path))?;
+        let state: State = serde_json::from_str(&text)
+            .map_err(|error| Error::BrokenCheckpoint { path: folder.clone(), problem: error.to_string() })?;
+        if state.of != *of {
+            return Err(Error::OtherCheckpoint(folder));
+        }
+        load_weights(encoder, &folder)?;
+        let moments = load_tensors(&folder.join(OPTIMIZER), encoder.device())?;
+        Ok(Some((AdamW::restore(options, state.step, moments), state)))
+    }
+
+    /// The complete checkpoints, oldest first.
+    fn steps(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(&self.folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        let named = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("step-"));
+        let mut steps: Vec<PathBuf> = entries.filter(named).collect();
+        steps.sort();
+        steps
+    }
+
+    /// Fills a folder aside and renames it into place.
+    fn publish(&self, folder: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+        std::fs::create_dir_all(&self.folder).map_err(workspace::Error::io("making", &self.folder))?;
+        let staging = tempfile::Builder::new()
+            .prefix(".staging-")
+            .tempdir_in(&self.folder)
+            .map_err(workspace::Error::io("making", &self.folder))?;
+        fill(staging.path())?;
+        // A folder cannot be renamed onto a full one: the old one steps aside first, and is back if the rename fails.
+        let aside = staging.path().with_extension("old");
+        let replaced = std::fs::rename(folder, &aside).is_ok();
+        if let Err(error) = std::fs::rename(staging.path(), folder) {
+            if replaced {
+                let _ = std::fs::rename(&aside, folder);
+            }
+            return Err(workspace::Error::io("making", folder)(error).into());
+        }
+        let _ = staging.keep(); // its old name is gone: nothing is left to remove
+        let _ = std::fs::remove_dir_all(&aside);
+        Ok(())
+    }
+}
+
+fn weights(encoder: &Encoder) -> BTreeMap<String, Tensor> {
+    encoder.parameters().iter().map(|(name, var)| (name.to_owned(), var.as_detached_tensor())).collect()
+}
+
+fn save_tensors(tensors: &BTreeMap<String, Tensor>, path: &Path) -> Result<()> {
+    let failed = |error: std::io::Error| Error::from(workspace::Error::io("writing", path)(error));
+    let result = safetensors::tensor::serialize_to_file(tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)), None, path);
+    match result {
+        Ok(()) => {}
+        Err(safetensors::SafeTensorError::IoError(error)) => return Err(failed(error)),
+        Err(error) => return Err(failed(std::io::Error::other(error))),
+    }
+    std::fs::File::open(path).and_then(|file| file.sync_all()).map_err(failed)
+}
+
+fn load_tensors(path: &Path, device: &Device) -> Result<BTreeMap<String, Tensor>> {
+    let tensors = candle_core::safetensors::load(path, device)
+        .map_err(|error| Error::BrokenCheckpoint { path: path.to_owned(), problem: error.to_string() })?;
+    Ok(tensors.into_iter().collect())
+}
+
+fn load_weights(encoder: &Encoder, folder: &Path) -> Result<()> {
+    let path = folder.join(WEIGHTS);
+    let tensors = load_tensors(&path, encoder.device())?;
+    for (name, var) in encoder.parameters().iter() {
+        let Some(tensor) = tensors.get(name) else {
+            return Err(Error::BrokenCheckpoint { path, problem: format!("no tensor {name:?}") });
+        };
+        var.set(tensor)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! What training minimises, over the embeddings of a batch.
+
+use candle_core::{D, DType, Result, Tensor};
+use serde::Serialize;
+
+/// Added under roots: the gradient of a root at zero is no number.
+const TINY: f64 = 1e-12;
+
+/// The distance of the triplet loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Distance {
+    /// One minus the cosine.
+    Cosine,
+    /// Between the vectors as they are.
+    Euclidean,
+}
+
+/// A loss over queries, positives and explicit negatives.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub enum Objective {
+    /// Multiple Negatives Ranking Loss (Henderson et al. 2017): cross-entropy over scaled cosines, where a query's right
+    /// passage stands among all other passages of the batch. As sentence-transformers' MultipleNegativesRankingLoss.
+    Mnrl {
+        /// The factor on the cosines: the inverse of the temperature.
+        scale: f64,
+        /// Whether each passage's query is also sought among the queries; the two losses are averaged.
+        symmetric: bool,
+    },
+    /// Triplet loss (Schroff et al. 2015): `max(0, d(query, positive) - d(query, negative) + margin)`, averaged.
+    Triplet {
+        /// The distance.
+        distance: Distance,
+        /// By how much the positive must be nearer.
+        margin: f64,
+    },
+}
+
+impl Objective {
+    /// The loss of queries `[n, d]`, positives `[n, d]`, and negatives `[n k, d]`, where each query's k stand together.
+    pub fn loss(&self, queries: &Tensor, positives: &Tensor, negatives: Option<&Tensor>) -> Result<Tensor> {
+        match *self {
+            Self::Mnrl { scale, symmetric } => mnrl(queries, positives, negatives, scale, symmetric),
+            Self::Triplet { distance, margin } => {
+                let Some(negatives) = negatives else { candle_core::bail!("the triplet loss needs negatives") };
+                triplet(queries, positives, negatives, distance, margin)
+            }
+        }
+    }
+}
+
+fn mnrl(queries: &Tensor, positives: &Tensor, negatives: Option<&Tensor>, scale: f64, symmetric: bool) -> Result<Tensor> {
+    let (queries, positives) = (unit(queries)?, unit(positives)?);
+    let passages = match negatives {
+        Some(negatives) => Tensor::cat(&[&positives, &unit(negatives)?], 0)?,
+        None => positives.clone(),
+    };
+    let forward = diagonal_cross_entropy(&(queries.matmul(&passages.t()?)? * scale)?)?;
+    if !symmetric {
+        return Ok(forward);
+    }
+    let backward = diagonal_cross_entropy(&(positives.matmul(&queries.t()?)? * scale)?)?;
+    (forward + backward)? * 0.5
+}
+
+/// The mean over rows i of `-log softmax(row)_i`, for a matrix with at least as many columns as rows.
+fn diagonal_cross_entropy(scores: &Tensor) -> Result<Tensor> {
+    let (rows, columns) = scores.dims2()?;
+    let shifted = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?;
+    let normalizers = shifted.exp()?.sum(D::Minus1)?.log()?;
+    let diagonal: Vec<f32> = (0..rows * columns).map(|at| if at % columns == at / columns { 1.0 } else { 0.0 }).collect();
+    let diagonal = Tensor::from_vec(diagonal, (rows, columns), scores.device())?.to_dtype(scores.dtype())?;
+    let right = (shifted * diagonal)?.sum(D::Minus1)?;
+    (normalizers - right)?.mean_all()
+}
+
+fn triplet(queries: &Tensor, positives: &Tensor, negatives: &Tensor, distance: Distance, margin: f64) -> Result<Tensor> {
+    let (rows, dim) = queries.dims2()?;
+    let each = negatives.dims2()?.0 / rows;
+    // Each query and its positive stand beside each of the query's negatives.
+    let repeat = |x: &Tensor| x.unsqueeze(1)?.broadcast_as((rows, each, dim))?.contiguous()?.reshape((rows * each, dim));
+    let (queries, positives) = (repeat(queries)?, repeat(positives)?);
+    let between = |a: &Tensor, b: &Tensor| match distance {
+        Distance::Cosine => 1.0 - (unit(a)? * unit(b)?)?.sum(D::Minus1)?,
+        Distance::Euclidean => ((a - b)?.sqr()?.sum(D::Minus1)? + TINY)?.sqrt(),
+    };
+    let violation = ((between(&queries, &positives)? - between(&queries, negatives)?)? + margin)?;
+    violation.relu()?.mean_all()
+}
+
+/// Rows scaled to length one.
+fn unit(rows: &Tensor) -> Result<Tensor> {
+    let length = (rows.to_dtype(DType::F32)?.sqr()?.sum_keepdim(D::Minus1)? + TINY)?.sqrt()?;
+    rows.broadcast_div(&length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    fn rows(values: &[[f32; 2]]) -> Tensor {
+        Tensor::new(values, &Device::Cpu).unwrap()
+    }
+
+    #[test]
+    fn mnrl_by_hand() {
+        let (queries, positives) = (rows(&[[1.0, 0.0], [0.0, 2.0]]), rows(&[[3.0, 0.0], [0.0, 1.0]]));
+        let loss = |negatives: Option<&Tensor>, symmetric| {
+            Objective::Mnrl { scale: 1.0, symmetric }.loss(&queries, &positives, negatives).unwrap().to_scalar::<f32>().unwrap()
+        };
+        // Cosines are 1 on the diagonal and 0 off it.
+        let expected = (1.0_f32.exp() + 1.0).ln() - 1.0;
+        assert!((loss(None, false) - expected).abs() < 1e-6 && (loss(None, true) - expected).abs() < 1e-6);
+        let negatives = rows(&[[-1.0, 0.0], [0.0, -1.0]]);
+        let e = 1.0_f32.exp();
+        assert!((loss(Some(&negatives), false) - ((e + 1.0 + 1.0 / e + 1.0).ln() - 1.0)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn triplet_by_hand() {
+        let (query, positive) = (rows(&[[1.0, 0.0]]), rows(&[[0.0, 1.0]]));
+        let negatives = rows(&[[1.0, 0.0], [-1.0, 0.0]]);
+        let loss = |distance, margin| {
+            let objective = Objective::Triplet { distance, margin };
+            objective.loss(&query, &positive, Some(&negatives)).unwrap().to_scalar::<f32>().unwrap()
+        };
+        // Cosine distances: 1 to the positive, 0 and 2 to the negatives.
+        assert!((loss(Distance::Cosine, 0.2) - f32::midpoint(1.2, 0.0)).abs() < 1e-5);
+        let root = 2.0_f32.sqrt();
+        assert!((loss(Distance::Euclidean, 0.5) - f32::midpoint(root + 0.5, (root - 2.0 + 0.5).max(0.0))).abs() < 1e-5);
+    }
+}

@@ -1,0 +1,86 @@
+//! What the loop needs to know: the settings of a job, resolved.
+
+use serde::Serialize;
+
+use super::losses::{Distance, Objective};
+use super::{AdamWOptions, Schedule};
+use crate::settings::{Loss, TripletDistance, TuneSettings};
+
+/// The margin of the triplet loss over cosine distances.
+const COSINE_MARGIN: f64 = 0.2;
+/// The margin over Euclidean distances: unit vectors are at most 2 apart.
+const EUCLIDEAN_MARGIN: f64 = 0.5;
+/// Looks at dev in a run, where nothing is said.
+const LOOKS: usize = 5;
+
+/// How to train.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TrainingOptions {
+    /// What is minimised.
+    pub objective: Objective,
+    /// How parameters move.
+    pub optimizer: AdamWOptions,
+    /// How the learning rate goes.
+    pub schedule: Schedule,
+    /// The highest learning rate.
+    pub lr: f64,
+    /// Gradients are scaled down to this norm; 0: never.
+    pub max_grad_norm: f64,
+    /// Passes over the examples.
+    pub epochs: f64,
+    /// Examples in a batch.
+    pub batch: usize,
+    /// Examples whose passages are encoded at a time.
+    pub micro_batch: usize,
+    /// Share of values dropped.
+    pub dropout: f32,
+    /// Steps between two looks at dev; none: five looks in the run.
+    pub eval_steps: Option<usize>,
+    /// Steps between two checkpoints; none: with each look.
+    pub save_steps: Option<usize>,
+    /// Stop after so many steps.
+    pub max_steps: Option<usize>,
+    /// The seed of everything random.
+    pub seed: u64,
+}
+
+impl TrainingOptions {
+    /// The options of a tuning job; the base's configuration names the dropout where the settings do not.
+    pub fn from_settings(settings: &TuneSettings, dropout_of_base: f64) -> Self {
+        let objective = match settings.loss {
+            Loss::Mnrl => Objective::Mnrl { scale: settings.scale, symmetric: settings.symmetric },
+            Loss::Triplet => {
+                let (distance, margin) = match settings.distance {
+                    TripletDistance::Cosine => (Distance::Cosine, COSINE_MARGIN),
+                    TripletDistance::Euclidean => (Distance::Euclidean, EUCLIDEAN_MARGIN),
+                };
+                Objective::Triplet { distance, margin: settings.margin.unwrap_or(margin) }
+            }
+        };
+        Self {
+            objective,
+            optimizer: AdamWOptions { weight_decay: settings.weight_decay, ..AdamWOptions::default() },
+            schedule: Schedule::LinearWarmup { warmup: settings.warmup },
+            lr: settings.lr,
+            max_grad_norm: settings.max_grad_norm,
+            epochs: settings.epochs,
+            batch: settings.batch,
+            micro_batch: settings.micro_batch,
+            dropout: settings.dropout.unwrap_or(dropout_of_base) as f32,
+            eval_steps: settings.eval_steps,
+            save_steps: settings.save_steps,
+            max_steps: settings.max_steps,
+            seed: settings.seed,
+        }
+    }
+
+    /// Steps between two looks at dev, in a run of `steps`.
+    pub(super) fn eval_every(&self, steps: usize) -> usize {
+        self.eval_steps.unwrap_or_else(|| steps.div_ceil(LOOKS)).max(1)
+    }
+
+    /// Steps between two checkpoints, in a run of `steps`.
+    pub(super) fn save_every(&self, steps: usize) -> usize {
+        self.save_steps.unwrap_or_else(|| self.eval_every(steps)).max(1)
+    }
+}

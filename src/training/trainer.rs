@@ -1,0 +1,267 @@
+//! The training loop.
+
+use std::path::Path;
+
+use super::checkpoint::State;
+use super::gradients::batch_gradients;
+use super::{AdamW, Checkpoints, Error, Example, Plan, Result, TrainingOptions, mix};
+use crate::encoder::{Encoder, Snapshot, self_test};
+use crate::progress::{Clock, Event, Observer};
+use crate::workspace::{Digest, Hasher};
+
+/// Scores an encoder on dev; more is better.
+pub type Judge<'a> = dyn FnMut(&Encoder) -> Result<f64> + 'a;
+
+/// The smallest rate at which a step must be seen in f32 parameters.
+const VISIBLE_RATE: f64 = 1e-7;
+
+/// What came of a training.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainingOutcome {
+    /// Steps taken, those before a resume included.
+    pub steps: usize,
+    /// Examples a second in the median step.
+    pub pairs_per_s: f64,
+    /// Tokens a second in the median step.
+    pub tokens_per_s: f64,
+    /// Seconds of the median step.
+    pub step_s: f64,
+    /// Seconds of this training, looks at dev included.
+    pub train_s: f64,
+    /// The dev score before the first step.
+    pub base_dev: Option<f64>,
+    /// The dev score of what the encoder holds now.
+    pub best_dev: Option<f64>,
+    /// The step that it comes from.
+    pub best_step: usize,
+    /// The loss of every step.
+    pub losses: Vec<f64>,
+    /// Whether it stopped on request, with a checkpoint, before its last step.
+    pub stopped: bool,
+}
+
+/// Trains the encoder in place; at the end it holds the parameters that scored best on dev, or the last ones without dev.
+pub fn train(
+    encoder: &Encoder,
+    examples: &[Example],
+    options: &TrainingOptions,
+    judge: Option<&mut Judge<'_>>,
+    checkpoints: &Checkpoints,
+    observer: &dyn Observer,
+    clock: &dyn Clock,
+) -> Result<TrainingOutcome> {
+    let plan = Plan::new(examples, options.batch, options.seed);
+    let mut steps = plan.steps(options.epochs)?;
+    steps = steps.min(options.max_steps.unwrap_or(steps));
+    let of = identity(encoder, &plan, options)?;
+    if examples.len() < options.batch {
+        let text = format!("{} pairs are fewer than a batch of {}: one batch holds them all", examples.len(), options.batch);
+        observer.on(Event::warning(text));
+    }
+    observer.on(Event::phase("self-test"));
+    self_test(encoder)?;
+
+    let (optimizer, state) = match checkpoints.restore(encoder, options.optimizer, &of)? {
+        Some((optimizer, state)) => {
+            observer.on(Event::note(format!("going on from step {} of {steps}", state.step)));
+            (optimizer, state)
+        }
+        None => (AdamW::new(options.optimizer), State { of, step: 0, base_dev: None, best: None, losses: Vec::new() }),
+    };
+    let mut trainer = Trainer { encoder, examples, options, checkpoints, observer, clock, judge, optimizer, state, steps, times: Vec::new() };
+    trainer.run(&plan)
+}
+
+/// What a checkpoint must be a checkpoint of: settings that decide losses, examples, the parameters at the start.
+fn identity(encoder: &Encoder, plan: &Plan<'_>, options: &TrainingOptions) -> Result<Digest> {
+    let mut decisive = options.clone();
+    // These decide when to look and to save, not what is learnt.
+    (decisive.eval_steps, decisive.save_steps) = (None, None);
+    let mut hasher = Hasher::default()
+        .part(serde_json::to_vec(&decisive).unwrap_or_default())
+        .part(plan.digest().as_str())
+        .part(encoder.max_length().to_le_bytes())
+        .part(encoder.dim().to_le_bytes());
+    for (name, var) in encoder.parameters().iter() {
+        let sum = var.as_detached_tensor().sqr()?.sum_all()?.to_scalar::<f32>()?;
+        hasher = hasher.part(name).part(format!("{sum:.4e}"));
+    }
+    Ok(hasher.finish())
+}
+
+struct Trainer<'a, 'j> {
+    encoder: &'a Encoder,
+    examples: &'a [Example],
+    options: &'a TrainingOptions,
+    checkpoints: &'a Checkpoints,
+    observer: &'a dyn Observer,
+    clock: &'a dyn Clock,
+    judge: Option<&'a mut Judge<'j>>,
+    optimizer: AdamW,
+    state: State,
+    steps: usize,
+    /// Seconds, examples and tokens of each step of this process.
+    times: Vec<(f64, usize, usize)>,
+}
+
+impl Trainer<'_, '_> {
+    fn run(&mut self, plan: &Plan<'_>) -> Result<TrainingOutcome> {
+        let begun = self.clock.monotonic();
+        if self.state.step == 0 {
+            self.state.base_dev = self.score(0)?;
+        }
+        self.observer.on(Event::phase("train"));
+        let (mut epoch, mut passed) = (0, 0);
+        while self.state.step < self.steps {
+            let batches = plan.epoch(epoch);
+            for (number, batch) in batches.iter().enumerate() {
+                passed += 1;
+                // A resumed run walks through the plan to where it was.
+                if passed <= self.state.step {
+                    continue;
+                }
+                if self.observer.stop_requested() {
+                    return self.stop(begun);
+                }
+                self.step(batch, epoch + 1, number + 1)?;
+                if self.state.step == self.steps {
+                    break;
+                }
+            }
+            epoch += 1;
+        }
+        self.finish(begun)
+    }
+
+    fn step(&mut self, batch: &[usize], epoch: usize, number: usize) -> Result<()> {
+        let begun = self.clock.monotonic();
+        let step = self.state.step + 1;
+        let chosen: Vec<&Example> = batch.iter().map(|&at| &self.examples[at]).collect();
+        let seed = mix(self.options.seed, step as u64);
+        let found = batch_gradients(self.encoder, &chosen, self.options.objective, self.options.micro_batch, self.options.dropout, seed)?;
+        let norm = AdamW::gradient_norm(&found.gradients)?;
+        for (what, value) in [("loss", found.loss), ("gradient norm", norm)] {
+            if !value.is_finite() {
+                return Err(Error::Diverged { step, epoch, batch: number, what, value, pairs: batch.to_vec() });
+            }
+        }
+        let limit = self.options.max_grad_norm;
+        let scale = if limit > 0.0 && norm > limit { limit / norm } else { 1.0 };
+        let rate = self.options.lr * self.options.schedule.factor(step, self.steps);
+        let first = self.times.is_empty() && rate > VISIBLE_RATE && norm > 0.0;
+        let before = first.then(|| Snapshot::of(self.encoder)).transpose()?;
+        self.optimizer.update(self.encoder.parameters(), &found.gradients, rate, scale)?;
+        if let Some(before) = before {
+            before.check_moved(self.encoder)?;
+        }
+        self.state.step = step;
+        self.state.losses.push(found.loss);
+        let seconds = (self.clock.monotonic() - begun).as_secs_f64();
+        self.times.push((seconds, batch.len(), found.tokens));
+        self.report(found.loss, rate, norm, found.tokens as f64 / seconds, batch.len() as f64 / seconds);
+
+        let look = step.is_multiple_of(self.options.eval_every(self.steps)) || step == self.steps;
+        if look {
+            self.look()?;
+        }
+        if step.is_multiple_of(self.options.save_every(self.steps)) || step == self.steps {
+            self.save();
+        }
+        if look && step < self.steps {
+            self.observer.on(Event::phase("train"));
+        }
+        Ok(())
+    }
+
+    fn report(&self, loss: f64, rate: f64, norm: f64, tokens_per_s: f64, pairs_per_s: f64) {
+        let values = [
+            ("loss", loss),
+            ("learning_rate", rate),
+            ("gradient_norm", norm),
+            ("tokens_per_s", tokens_per_s),
+            ("pairs_per_s", pairs_per_s),
+        ];
+        self.observer.on(Event::Scalar { step: self.state.step as u64, values: values.into() });
+        self.observer.on(Event::progress(self.state.step, self.steps, "steps"));
+    }
+
+    fn score(&mut self, step: usize) -> Result<Option<f64>> {
+        let Some(judge) = self.judge.as_mut() else { return Ok(None) };
+        self.observer.on(Event::phase("dev"));
+        let score = judge(self.encoder)?;
+        self.observer.on(Event::Eval { step: step as u64, values: [("mrr10", score)].into() });
+        Ok(Some(score))
+    }
+
+    /// Looks at dev and keeps the parameters where they are the best so far.
+    fn look(&mut self) -> Result<()> {
+        let step = self.state.step;
+        let Some(score) = self.score(step)? else { return Ok(()) };
+        if self.state.best.is_none_or(|(best, _)| score > best) {
+            match self.checkpoints.save_best(self.encoder) {
+                Ok(folder) => {
+                    self.state.best = Some((score, step));
+                    self.announce(&folder, true);
+                }
+                Err(error) => self.warn_of_checkpoint(&error),
+            }
+        }
+        Ok(())
+    }
+
+    /// A checkpoint that cannot be written costs safety, not the training.
+    fn save(&self) {
+        match self.checkpoints.save(self.encoder, &self.optimizer, &self.state) {
+            Ok(folder) => self.announce(&folder, false),
+            Err(error) => self.warn_of_checkpoint(&error),
+        }
+    }
+
+    fn announce(&self, folder: &Path, best: bool) {
+        let path = folder.to_string_lossy().into_owned();
+        self.observer.on(Event::Checkpoint { step: self.state.step as u64, path, best });
+    }
+
+    fn warn_of_checkpoint(&self, error: &Error) {
+        self.observer.on(Event::warning(format!("no checkpoint at step {}: {error}; training goes on", self.state.step)));
+    }
+
+    fn stop(&mut self, begun: std::time::Duration) -> Result<TrainingOutcome> {
+        self.checkpoints.save(self.encoder, &self.optimizer, &self.state).map(|folder| self.announce(&folder, false))?;
+        Ok(self.outcome(begun, None, self.state.step, true))
+    }
+
+    fn finish(&mut self, begun: std::time::Duration) -> Result<TrainingOutcome> {
+        let Some((score, step)) = self.state.best else {
+            return Ok(self.outcome(begun, None, self.state.step, false));
+        };
+        if step != self.state.step {
+            self.checkpoints.load_best(self.encoder)?;
+            self.observer.on(Event::note(format!("step {step} was the best on dev: its parameters are kept")));
+        }
+        if self.state.base_dev.is_some_and(|base| score < base) {
+            self.observer.on(Event::warning("no checkpoint beat the base on dev: lower --lr, or make better pairs"));
+        }
+        Ok(self.outcome(begun, Some(score), step, false))
+    }
+
+    fn outcome(&self, begun: std::time::Duration, best_dev: Option<f64>, best_step: usize, stopped: bool) -> TrainingOutcome {
+        let median = |of: &dyn Fn(&(f64, usize, usize)) -> f64| {
+            let mut values: Vec<f64> = self.times.iter().map(of).collect();
+            values.sort_by(f64::total_cmp);
+            values.get(values.len() / 2).copied().unwrap_or_default()
+        };
+        TrainingOutcome {
+            steps: self.state.step,
+            pairs_per_s: median(&|(seconds, pairs, _)| *pairs as f64 / seconds.max(1e-9)),
+            tokens_per_s: median(&|(seconds, _, tokens)| *tokens as f64 / seconds.max(1e-9)),
+            step_s: median(&|(seconds, ..)| *seconds),
+            train_s: (self.clock.monotonic() - begun).as_secs_f64(),
+            base_dev: self.state.base_dev,
+            best_dev,
+            best_step,
+            losses: self.state.losses.clone(),
+            stopped,
+        }
+    }
+}
