@@ -1,0 +1,167 @@
+//! The user's own pairs, from the formats in which people keep them.
+//!
+//! A person's pairs are judged less than those made by rule: only what cannot be trained on is rejected. Their
+//! passages are found in the corpus by text; a passage that is found brings its fold, so that importing can not
+//! move a held-out document into training.
+
+mod beir;
+mod columns;
+mod llama_index;
+mod matching;
+mod records;
+mod tables;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::filters::{QueryKind, judge};
+use super::merge::{Candidate, Strictness, merge};
+use super::{BrokenLine, Error, PairSet, Rejected, Result, Row};
+use crate::corpus::{Corpus, Fold};
+use crate::progress::{Event, Observer};
+use crate::settings::PairsImportSettings;
+use matching::Known;
+
+/// Broken lines named one by one before only their number is told.
+const BROKEN_LINES_NAMED: usize = 5;
+
+/// A pair as a file gives it: texts, or ids of passages of the corpus.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Given {
+    id: Option<String>,
+    query: String,
+    positives: Vec<String>,
+    negatives: Vec<String>,
+    /// The fold that the file itself gives it.
+    fold: Option<Fold>,
+}
+
+/// What a file gave.
+#[derive(Debug, Default)]
+struct Contents {
+    pairs: Vec<Given>,
+    broken: Vec<BrokenLine>,
+}
+
+/// Imports pairs from CSV or TSV tables, JSON lines, a JSON list, `LlamaIndex`'s question-answer JSON, and BEIR folders.
+/// A passage that the corpus does not hold is kept with the row, in a fold drawn from its text and the seed: 80 % train,
+/// 10 % dev, 10 % test. A line that cannot be read is skipped, named and counted.
+pub fn import(
+    files: &[PathBuf],
+    corpus: &Corpus,
+    settings: &PairsImportSettings,
+    observer: &dyn Observer,
+) -> Result<PairSet> {
+    observer.on(Event::phase("read pairs"));
+    let contents = files.iter().map(|file| Ok((source_name(file), read(file)?))).collect::<Result<Vec<_>>>()?;
+    observer.on(Event::phase("find passages"));
+    let mut known = Known::new(settings.seed);
+    for passage in corpus.passages()? {
+        if observer.stop_requested() {
+            return Err(Error::Stopped);
+        }
+        known.add(&passage?);
+    }
+    let (set, unseen) = assemble(contents, &known);
+    report(&set, unseen, observer);
+    Ok(set)
+}
+
+fn source_name(file: &Path) -> String {
+    file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned()
+}
+
+fn read(file: &Path) -> Result<Contents> {
+    if file.is_dir() {
+        return beir::read(file);
+    }
+    let extension = file.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    match extension.as_deref() {
+        Some("csv") => tables::read(file, None),
+        Some("tsv" | "tab") => tables::read(file, Some(b'\t')),
+        Some("jsonl" | "ndjson") => records::read_lines(file),
+        Some("json") => records::read_whole(file),
+        _ if !file.exists() => {
+            Err(Error::Read { path: file.to_owned(), source: std::io::Error::from(std::io::ErrorKind::NotFound) })
+        }
+        _ => Err(Error::UnknownFormat(file.to_owned())),
+    }
+}
+
+/// Rows of what the files gave, and how many negatives were left out because they are held out.
+fn assemble(contents: Vec<(String, Contents)>, known: &Known) -> (PairSet, usize) {
+    let (mut candidates, mut rejected, mut broken) = (Vec::new(), Vec::new(), Vec::new());
+    let mut held_out = 0;
+    for (source, contents) in contents {
+        broken.extend(contents.broken);
+        for given in contents.pairs {
+            for text in &given.positives {
+                let (row, fold, left_out) = row_of(&given, text, &source, known);
+                held_out += left_out;
+                match judge(QueryKind::Own, &row.query, row.texts.get(&row.positives[0]).unwrap_or(text)) {
+                    Some(reason) => rejected.push(Rejected { reason, row }),
+                    None => candidates.push(Candidate { row, fold }),
+                }
+            }
+        }
+    }
+    let mut set = merge(candidates, Strictness::Own);
+    rejected.append(&mut set.rejected);
+    (PairSet { rejected, broken, ..set }, held_out)
+}
+
+/// One query with one of its positives.
+fn row_of(given: &Given, positive: &str, source: &str, known: &Known) -> (Row, Fold, usize) {
+    let place = known.place(positive, given.fold);
+    let mut texts: BTreeMap<String, String> = BTreeMap::new();
+    texts.extend(place.text.map(|text| (place.id.clone(), text)));
+    let (mut negatives, mut held_out) = (Vec::new(), 0);
+    for negative in &given.negatives {
+        let found = known.place(negative, None);
+        let in_corpus = found.text.is_none();
+        // A held-out passage must not be seen in training, not even as what is wrong.
+        if in_corpus && place.fold == Fold::Train && found.fold != Fold::Train {
+            held_out += 1;
+            continue;
+        }
+        texts.extend(found.text.map(|text| (found.id.clone(), text)));
+        negatives.push(found.id);
+    }
+    let row = Row {
+        query_id: given.id.clone().unwrap_or_else(|| Row::id_of(&given.query)),
+        query: given.query.clone(),
+        positives: vec![place.id],
+        negatives,
+        source: source.to_owned(),
+        document: place.document,
+        texts,
+        grades: BTreeMap::new(),
+    };
+    (row, place.fold, held_out)
+}
+
+fn report(set: &PairSet, held_out: usize, observer: &dyn Observer) {
+    for broken in set.broken.iter().take(BROKEN_LINES_NAMED) {
+        observer.on(Event::warning(format!("{}:{}: skipped: {}", broken.file, broken.line, broken.problem)));
+    }
+    if set.broken.len() > BROKEN_LINES_NAMED {
+        let more = set.broken.len() - BROKEN_LINES_NAMED;
+        observer.on(Event::warning(format!("{more} more broken lines were skipped; rejected.jsonl names them all")));
+    }
+    if held_out > 0 {
+        observer.on(Event::note(format!(
+            "{held_out} negatives were left out: their documents are held out for dev or test"
+        )));
+    }
+    let rows = || [&set.train, &set.dev, &set.test].into_iter().flatten();
+    let unknown = rows().filter(|row| row.texts.contains_key(&row.positives[0])).count();
+    if unknown > 0 {
+        let of = rows().count();
+        observer.on(Event::note(format!(
+            "{unknown} of {of} rows have passages that the corpus does not hold: kept with the pairs"
+        )));
+    }
+}
+
+#[cfg(test)]
+mod tests;
