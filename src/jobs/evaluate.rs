@@ -138,7 +138,7 @@ impl EvaluateJob {
         context.check_stop()?;
         context.observer.on(Event::phase("compare"));
         let deltas = self.deltas(&ranked, &judge);
-        self.write(context, task, &ranked, deltas, &judge)
+        self.write(context, &task, &ranked, deltas, &judge)
     }
 
     /// Tuned against base, and the fusion and BM25 against tuned: what a reader asks first.
@@ -159,7 +159,7 @@ impl EvaluateJob {
             .collect()
     }
 
-    fn write(&self, context: &Context<'_>, task: Task, ranked: &[Ranked], deltas: Vec<Delta>, judge: &Judge<'_>) -> Result<EvaluateReport> {
+    fn write(&self, context: &Context<'_>, task: &Task, ranked: &[Ranked], deltas: Vec<Delta>, judge: &Judge<'_>) -> Result<EvaluateReport> {
         let looks = match task.artifact.clone() {
             Some(mut artifact) => artifact.count_look()?,
             None => 1,
@@ -212,7 +212,7 @@ impl EvaluateJob {
         }
         write_atomic(&staged.path().join("run.trec"), &run)?;
         let details = json!({ "systems": systems, "deltas": deltas, "looks": looks });
-        let made = context.commit(staged, "evaluate", self, task.inputs, details)?;
+        let made = context.commit(staged, "evaluate", self, task.inputs.clone(), details)?;
         report.artifact = made.id.to_string();
         Ok(report)
     }
@@ -314,7 +314,8 @@ fn workspace_task(context: &Context<'_>, wanted: Option<&str>) -> Result<Task> {
         None => workspace.newest(Kind::Questions)?,
     };
     let corpus = workspace.newest(Kind::Corpus)?;
-    let passages = Corpus::open(&corpus.path)?.all_passages()?;
+    let mut passages = Corpus::open(&corpus.path)?.all_passages()?;
+    passages.extend(pairs::extra_passages(&artifact.path)?);
     let questions = pairs::read_questions(&artifact.path, &passages)?;
     let synthetic = artifact.manifest.details["synthetic"].as_bool().unwrap_or(false);
     Ok(Task {

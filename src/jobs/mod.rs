@@ -80,15 +80,16 @@ impl Error {
     }
 
     /// Whether the work stopped because it was asked to, at whatever depth.
-    pub fn is_stop(&self) -> bool {
-        matches!(
-            self,
+    pub const fn is_stop(&self) -> bool {
+        match self {
+            Self::Training(error) => error.is_stop(),
             Self::Stopped
-                | Self::Corpus(crate::corpus::Error::Stopped)
-                | Self::Tokenizer(crate::tokenizer::Error::Stopped)
-                | Self::Encoder(crate::encoder::Error::Stopped)
-                | Self::Pairs(crate::pairs::Error::Stopped)
-        )
+            | Self::Corpus(crate::corpus::Error::Stopped)
+            | Self::Tokenizer(crate::tokenizer::Error::Stopped)
+            | Self::Encoder(crate::encoder::Error::Stopped)
+            | Self::Pairs(crate::pairs::Error::Stopped) => true,
+            _ => false,
+        }
     }
 }
 

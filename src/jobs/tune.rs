@@ -19,7 +19,7 @@ use crate::progress::{Event, peak_rss_mib};
 use crate::retrieval::{self, Bm25, MiningOptions};
 use crate::settings::{Loss, Negatives, Precision, TuneSettings, Vocabulary};
 use crate::training::{self, Example, TrainingOptions};
-use crate::workspace::{Kind, digest_bytes};
+use crate::workspace::Kind;
 
 /// Passages beside the right ones among which dev questions are asked.
 const DEV_DISTRACTORS: usize = 500;
@@ -94,11 +94,11 @@ impl TuneJob {
             context.observer.on(Event::warning("no dev questions: the last checkpoint is kept, not the best; `lapidary corpus` shows the folds"));
         }
 
-        let options = TrainingOptions::from_settings(settings, examples.len());
+        let options = TrainingOptions::from_settings(settings, encoder.config().hidden_dropout_prob);
         let mut judge = |encoder: &Encoder| dev_set.as_mut().map_or(Ok(0.0), |dev| dev.mrr10(encoder, context));
         let judged: Option<&mut training::Judge<'_>> = if dev.is_empty() { None } else { Some(&mut judge) };
         let outcome = training::train(
-            &mut encoder,
+            &encoder,
             &examples,
             &options,
             judged,
@@ -218,7 +218,7 @@ fn examples(encoder: &Encoder, rows: &[Row], negatives: &[Vec<String>], passages
     let mut examples = Vec::with_capacity(queries.len());
     for (at, (query, positive)) in query_tokens.into_iter().zip(positive_tokens).enumerate() {
         let texts = [&queries[at], &positives[at]].into_iter().chain(&wrong[at]);
-        let keys = texts.map(|text| digest_bytes(text)).collect();
+        let keys = texts.map(|text| training::text_key(text)).collect();
         examples.push(Example { query, positive, negatives: tokenize(&wrong[at], Role::Passage)?, keys });
     }
     Ok(examples)

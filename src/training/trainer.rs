@@ -1,6 +1,7 @@
 //! The training loop.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::checkpoint::State;
 use super::gradients::batch_gradients;
@@ -69,7 +70,12 @@ pub fn train(
         None => (AdamW::new(options.optimizer), State { of, step: 0, base_dev: None, best: None, losses: Vec::new() }),
     };
     let mut trainer = Trainer { encoder, examples, options, checkpoints, observer, clock, judge, optimizer, state, steps, times: Vec::new() };
-    trainer.run(&plan)
+    let begun = clock.monotonic();
+    match trainer.run(&plan, begun) {
+        // Asked to stop while dev was scored.
+        Err(error) if error.is_stop() => trainer.stop(begun),
+        result => result,
+    }
 }
 
 /// What a checkpoint must be a checkpoint of: settings that decide losses, examples, the parameters at the start.
@@ -105,9 +111,8 @@ struct Trainer<'a, 'j> {
 }
 
 impl Trainer<'_, '_> {
-    fn run(&mut self, plan: &Plan<'_>) -> Result<TrainingOutcome> {
-        let begun = self.clock.monotonic();
-        if self.state.step == 0 {
+    fn run(&mut self, plan: &Plan<'_>, begun: Duration) -> Result<TrainingOutcome> {
+        if self.state.step == 0 && self.state.base_dev.is_none() {
             self.state.base_dev = self.score(0)?;
         }
         self.observer.on(Event::phase("train"));
@@ -226,12 +231,12 @@ impl Trainer<'_, '_> {
         self.observer.on(Event::warning(format!("no checkpoint at step {}: {error}; training goes on", self.state.step)));
     }
 
-    fn stop(&mut self, begun: std::time::Duration) -> Result<TrainingOutcome> {
+    fn stop(&mut self, begun: Duration) -> Result<TrainingOutcome> {
         self.checkpoints.save(self.encoder, &self.optimizer, &self.state).map(|folder| self.announce(&folder, false))?;
         Ok(self.outcome(begun, None, self.state.step, true))
     }
 
-    fn finish(&mut self, begun: std::time::Duration) -> Result<TrainingOutcome> {
+    fn finish(&mut self, begun: Duration) -> Result<TrainingOutcome> {
         let Some((score, step)) = self.state.best else {
             return Ok(self.outcome(begun, None, self.state.step, false));
         };
@@ -245,7 +250,7 @@ impl Trainer<'_, '_> {
         Ok(self.outcome(begun, Some(score), step, false))
     }
 
-    fn outcome(&self, begun: std::time::Duration, best_dev: Option<f64>, best_step: usize, stopped: bool) -> TrainingOutcome {
+    fn outcome(&self, begun: Duration, best_dev: Option<f64>, best_step: usize, stopped: bool) -> TrainingOutcome {
         let median = |of: &dyn Fn(&(f64, usize, usize)) -> f64| {
             let mut values: Vec<f64> = self.times.iter().map(of).collect();
             values.sort_by(f64::total_cmp);
