@@ -12,24 +12,24 @@ pub mod workspace;
 
 /// Documents: reading, passages, near-duplicates, folds.
 pub mod corpus;
-/// Tokenizers: loading, fragmentation, training.
-pub mod tokenizer;
 /// A trainable transformer encoder: configuration, layers, operators, pooling, weights.
 pub mod encoder;
-/// Ranking passages: exact vector search, BM25, fusion, negative mining.
-pub mod retrieval;
 /// Judging a ranking: metrics, significance, comparison of systems.
 pub mod evaluation;
-/// Training pairs: structural, imported, filtered.
-pub mod pairs;
-/// Fine-tuning: losses, batches, optimizer, schedule, checkpoints, the loop.
-pub mod training;
 /// Leaving lapidary: sentence-transformers folders, vectors, model cards.
 pub mod export;
+/// Training pairs: structural, imported, filtered.
+pub mod pairs;
+/// Ranking passages: exact vector search, BM25, fusion, negative mining.
+pub mod retrieval;
+/// Tokenizers: loading, fragmentation, training.
+pub mod tokenizer;
+/// Fine-tuning: losses, batches, optimizer, schedule, checkpoints, the loop.
+pub mod training;
 
+/// The command line.
+pub mod commands;
 /// One file a job: read the workspace, call the domain, write an artifact.
 pub mod jobs;
 /// A job's life: run folder, lock, event log, control.
 pub mod runs;
-/// The command line.
-pub mod commands;

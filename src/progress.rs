@@ -255,7 +255,10 @@ mod tests {
 
     #[test]
     fn non_finite_numbers_survive_json() {
-        let event = Event::Scalar { step: 3, values: [("loss", f64::NAN), ("gradient_norm", f64::INFINITY), ("x", 0.5)].into() };
+        let event = Event::Scalar {
+            step: 3,
+            values: [("loss", f64::NAN), ("gradient_norm", f64::INFINITY), ("x", 0.5)].into(),
+        };
         let text = serde_json::to_string(&event).unwrap();
         assert_eq!(text, r#"{"kind":"scalar","step":3,"values":{"gradient_norm":"inf","loss":"NaN","x":0.5}}"#);
         let Event::Scalar { values, .. } = serde_json::from_str(&text).unwrap() else { panic!("not a scalar") };

@@ -27,7 +27,13 @@ pub(super) fn define_init() -> Command {
                 .value_parser(path())
                 .help("Documents: files or folders (txt, md, rst, html, csv, tsv, json, jsonl, source code)"),
         )
-        .arg(Arg::new("beir").long("beir").value_name("DIR").value_parser(path()).help("A retrieval set in BEIR's layout"))
+        .arg(
+            Arg::new("beir")
+                .long("beir")
+                .value_name("DIR")
+                .value_parser(path())
+                .help("A retrieval set in BEIR's layout"),
+        )
         .group(ArgGroup::new("source").args(["corpus", "beir"]).required(true));
     with_settings::<CorpusSettings>(command)
 }
@@ -75,7 +81,8 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 }
 
 pub(super) fn define() -> Command {
-    let refresh = with_settings::<CorpusSettings>(Command::new("refresh").about("Read the documents again after they changed"));
+    let refresh =
+        with_settings::<CorpusSettings>(Command::new("refresh").about("Read the documents again after they changed"));
     Command::new("corpus").about("The documents, passages, folds and duplicates").subcommand(refresh)
 }
 

@@ -9,7 +9,9 @@ use serde_json::json;
 
 use super::output::Format;
 use super::{Answer, Failure, Invocation, Result};
-use crate::jobs::{self, CorpusJob, EvaluateJob, ExportJob, Job, PairsStructuralJob, Report, Target, TokenizerJob, TuneJob};
+use crate::jobs::{
+    self, CorpusJob, EvaluateJob, ExportJob, Job, PairsStructuralJob, Report, Target, TokenizerJob, TuneJob,
+};
 use crate::settings::{InspectSettings, TokenizerSettings, TuneSettings};
 use crate::workspace::{CONFIG_FILE, Source, Workspace, write_atomic};
 
@@ -35,7 +37,8 @@ pub(super) fn define() -> Command {
 pub(super) fn run(invocation: &Invocation, matches: &ArgMatches) -> Result<Answer> {
     let folder = home()?;
     if matches.get_flag("fresh") && folder.exists() {
-        std::fs::remove_dir_all(&folder).map_err(|error| Failure::Failed(format!("removing {}: {error}", folder.display())))?;
+        std::fs::remove_dir_all(&folder)
+            .map_err(|error| Failure::Failed(format!("removing {}: {error}", folder.display())))?;
     }
     let mut story = Story { format: invocation.format, chapter: 0 };
     let documents = folder.join("documents");
@@ -48,7 +51,8 @@ pub(super) fn run(invocation: &Invocation, matches: &ArgMatches) -> Result<Answe
         story.say(&format!("  {} (from an earlier demo; --fresh starts over)", root.display()));
         workspace
     } else {
-        let report = super::corpus::create(invocation, &root, Source::Corpus(vec![documents.clone()]), CorpusJob::default())?;
+        let report =
+            super::corpus::create(invocation, &root, Source::Corpus(vec![documents.clone()]), CorpusJob::default())?;
         let summary = &report.summary;
         story.say(&format!(
             "  {} documents, {} passages, {} words in {}",
@@ -102,7 +106,8 @@ pub(super) fn run(invocation: &Invocation, matches: &ArgMatches) -> Result<Answe
     story.tell("Export: a folder that sentence-transformers loads");
     let export = root.join("export");
     if export.exists() {
-        std::fs::remove_dir_all(&export).map_err(|error| Failure::Failed(format!("removing {}: {error}", export.display())))?;
+        std::fs::remove_dir_all(&export)
+            .map_err(|error| Failure::Failed(format!("removing {}: {error}", export.display())))?;
     }
     let job = ExportJob { model: None, to: Target::SentenceTransformers, dir: export.clone() };
     invocation.run_job(&workspace, &Job::Export(job))?;
@@ -112,14 +117,17 @@ pub(super) fn run(invocation: &Invocation, matches: &ArgMatches) -> Result<Answe
         "workspace": root, "inspect": { "ratio": before.ratio, "verdict": before.verdict }, "tokenizer": tokenizer.json(),
         "pairs": pairs.json(), "tune": tuned.json(), "evaluate": evaluated.json(), "export": export,
     });
-    let plain = "\nYour own documents:\n  lapidary init my-workspace --corpus PATH\n  cd my-workspace && lapidary inspect".to_owned();
+    let plain =
+        "\nYour own documents:\n  lapidary init my-workspace --corpus PATH\n  cd my-workspace && lapidary inspect"
+            .to_owned();
     Ok(Answer { json, plain })
 }
 
 /// Where the demo lives: the user's data folder.
 fn home() -> Result<PathBuf> {
-    let folders = directories::ProjectDirs::from("", "", "lapidary")
-        .ok_or_else(|| Failure::Failed("no home folder: set HOME, or make a workspace with `lapidary init`".to_owned()))?;
+    let folders = directories::ProjectDirs::from("", "", "lapidary").ok_or_else(|| {
+        Failure::Failed("no home folder: set HOME, or make a workspace with `lapidary init`".to_owned())
+    })?;
     Ok(folders.data_dir().join("demo"))
 }
 
@@ -131,7 +139,10 @@ fn unpack(folder: &Dir<'_>, to: &Path) -> Result<()> {
 }
 
 fn indent(text: &str) -> String {
-    text.lines().map(|line| if line.is_empty() { String::new() } else { format!("  {line}") }).collect::<Vec<_>>().join("\n")
+    text.lines()
+        .map(|line| if line.is_empty() { String::new() } else { format!("  {line}") })
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// Tells the demo chapter by chapter; a program that asked for JSON gets it at the end only.

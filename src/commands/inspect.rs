@@ -14,13 +14,14 @@ use crate::tokenizer::{THRESHOLD, Verdict};
 const DOCUMENTS: usize = 10;
 
 pub(super) fn define() -> Command {
-    let command = Command::new("inspect").about("Measure fragmentation: tokens per word, and the words that cost most").arg(
-        Arg::new("paths")
-            .value_name("PATH")
-            .num_args(0..)
-            .value_parser(clap::value_parser!(PathBuf))
-            .help("Files or folders to count instead of the workspace's corpus"),
-    );
+    let command =
+        Command::new("inspect").about("Measure fragmentation: tokens per word, and the words that cost most").arg(
+            Arg::new("paths")
+                .value_name("PATH")
+                .num_args(0..)
+                .value_parser(clap::value_parser!(PathBuf))
+                .help("Files or folders to count instead of the workspace's corpus"),
+        );
     with_settings::<InspectSettings>(command)
 }
 

@@ -101,7 +101,11 @@ impl Invocation {
     }
 
     /// Does work that leaves no artifact and needs no run.
-    pub(super) fn without_run<T>(&self, workspace: &Workspace, work: impl FnOnce(&Context<'_>) -> jobs::Result<T>) -> Result<T> {
+    pub(super) fn without_run<T>(
+        &self,
+        workspace: &Workspace,
+        work: impl FnOnce(&Context<'_>) -> jobs::Result<T>,
+    ) -> Result<T> {
         let place = Place::find(&self.device)?;
         let foreground = self.foreground();
         let context = Context {

@@ -83,7 +83,8 @@ impl Failure {
             Self::Nothing(text) => (4, text.clone()),
         };
         if format == Format::Json {
-            Answer { json: serde_json::json!({ "error": text, "exit_code": code }), plain: String::new() }.print(format);
+            Answer { json: serde_json::json!({ "error": text, "exit_code": code }), plain: String::new() }
+                .print(format);
         }
         eprintln!("lapidary: {text}");
         ExitCode::from(code)

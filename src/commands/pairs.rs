@@ -40,7 +40,9 @@ pub(super) fn run(invocation: &Invocation, matches: &ArgMatches) -> Result<Answe
         _ => return Err(Failure::Usage("pairs has two commands: structural, import".to_owned())),
     };
     match invocation.run_job(&workspace, &job)? {
-        Report::Pairs(report) => Ok(Answer { json: serde_json::to_value(&report).unwrap_or_default(), plain: plain(&report) }),
+        Report::Pairs(report) => {
+            Ok(Answer { json: serde_json::to_value(&report).unwrap_or_default(), plain: plain(&report) })
+        }
         _ => unreachable!("a pairs job reports on pairs"),
     }
 }

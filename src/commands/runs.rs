@@ -122,10 +122,14 @@ fn plain_event(event: &Event) -> Option<String> {
         Event::Progress { done, total: Some(total), unit } => format!("  {done} of {total} {unit}"),
         Event::Scalar { step, values } => format!("  step {step}  {}", numbers(values)),
         Event::Eval { step, values } => format!("  dev at step {step}  {}", numbers(values)),
-        Event::Checkpoint { step, best, .. } => format!("  checkpoint at step {step}{}", if *best { ", the best so far" } else { "" }),
+        Event::Checkpoint { step, best, .. } => {
+            format!("  checkpoint at step {step}{}", if *best { ", the best so far" } else { "" })
+        }
         Event::Note { text } => format!("  {text}"),
         Event::Warning { text } => format!("  warning: {text}"),
-        Event::End { outcome: Outcome::Failed, error, .. } => format!("failed: {}", error.as_deref().unwrap_or_default()),
+        Event::End { outcome: Outcome::Failed, error, .. } => {
+            format!("failed: {}", error.as_deref().unwrap_or_default())
+        }
         Event::End { outcome, .. } => format!("{outcome:?}").to_lowercase(),
         _ => return None,
     })
@@ -145,12 +149,19 @@ fn prune(invocation: &Invocation, runs: &[RunFolder], yes: bool) -> Result<Answe
     let mib = total as f64 / 1_048_576.0;
     let ids: Vec<String> = finished.iter().map(|(run, _)| run.id()).collect();
     if !yes {
-        let sizes = finished.iter().map(|(run, size)| format!("  {:>9.1} MiB  {}", *size as f64 / 1_048_576.0, run.id()));
+        let sizes =
+            finished.iter().map(|(run, size)| format!("  {:>9.1} MiB  {}", *size as f64 / 1_048_576.0, run.id()));
         let shown = sizes.collect::<Vec<_>>().join("\n");
         if invocation.format == Format::Json {
-            return Ok(Answer { json: json!({ "would_remove": ids, "would_free_bytes": total }), plain: String::new() });
+            return Ok(Answer {
+                json: json!({ "would_remove": ids, "would_free_bytes": total }),
+                plain: String::new(),
+            });
         }
-        eprint!("{shown}\nRemove these {} finished runs and free {mib:.1} MiB? What they made stays. [y/N] ", finished.len());
+        eprint!(
+            "{shown}\nRemove these {} finished runs and free {mib:.1} MiB? What they made stays. [y/N] ",
+            finished.len()
+        );
         let mut reply = String::new();
         let _ = std::io::stdin().read_line(&mut reply);
         if !matches!(reply.trim(), "y" | "Y" | "yes") {

@@ -8,7 +8,9 @@ use crate::jobs::{Job, Report, TokenizerJob, TokenizerReport};
 use crate::settings::TokenizerSettings;
 
 pub(super) fn define() -> Command {
-    let train = with_settings::<TokenizerSettings>(Command::new("train").about("Train a byte-level BPE tokenizer on the corpus"));
+    let train = with_settings::<TokenizerSettings>(
+        Command::new("train").about("Train a byte-level BPE tokenizer on the corpus"),
+    );
     Command::new("tokenizer").about("Tokenizers trained on the corpus").subcommand_required(true).subcommand(train)
 }
 

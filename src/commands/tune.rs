@@ -15,7 +15,9 @@ pub(super) fn run(invocation: &Invocation, matches: &ArgMatches) -> Result<Answe
     let workspace = invocation.workspace()?;
     let job = TuneJob { settings: settings::<TuneSettings>(matches, Some(&workspace))? };
     match invocation.run_job(&workspace, &Job::Tune(job))? {
-        Report::Tune(report) => Ok(Answer { json: serde_json::to_value(&report).unwrap_or_default(), plain: plain(&report) }),
+        Report::Tune(report) => {
+            Ok(Answer { json: serde_json::to_value(&report).unwrap_or_default(), plain: plain(&report) })
+        }
         _ => unreachable!("a tune job reports on a model"),
     }
 }

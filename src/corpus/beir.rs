@@ -67,12 +67,18 @@ pub(super) fn lines(folder: &Path) -> Result<impl Iterator<Item = Result<Line>>>
 /// The set's questions; where it has no dev judgements, those about `dev_share` of the train documents are dev, chosen
 /// by `seed`, and leave train. `passages` is its corpus.
 pub fn read_questions(folder: &Path, passages: &[Passage], dev_share: f64, seed: u64) -> Result<Questions> {
-    let documents: HashMap<&str, &str> = passages.iter().map(|passage| (passage.id.as_str(), passage.document.as_str())).collect();
+    let documents: HashMap<&str, &str> =
+        passages.iter().map(|passage| (passage.id.as_str(), passage.document.as_str())).collect();
     read(folder, &|id| documents.get(id).map(|document| (*document).to_owned()), dev_share, seed)
 }
 
 /// The fold of every document that a judgement is about, by what the set calls it; all others train.
-pub(super) fn folds(folder: &Path, documents: &HashMap<String, String>, dev_share: f64, seed: u64) -> Result<HashMap<String, Fold>> {
+pub(super) fn folds(
+    folder: &Path,
+    documents: &HashMap<String, String>,
+    dev_share: f64,
+    seed: u64,
+) -> Result<HashMap<String, Fold>> {
     let questions = read(folder, &|id| documents.get(id).cloned(), dev_share, seed)?;
     let mut folds = HashMap::new();
     for (fold, judgements) in [(Fold::Dev, &questions.dev), (Fold::Test, &questions.test)] {
@@ -97,8 +103,12 @@ fn read(folder: &Path, document_of: &dyn Fn(&str) -> Option<String>, dev_share: 
         let path = folder.join("qrels");
         return Err(workspace::Error::malformed(path, "no train.tsv, dev.tsv or test.tsv in it").into());
     }
-    let mut questions =
-        Questions { queries: queries.clone(), train: train.unwrap_or_default(), dev: Vec::new(), test: test.unwrap_or_default() };
+    let mut questions = Questions {
+        queries: queries.clone(),
+        train: train.unwrap_or_default(),
+        dev: Vec::new(),
+        test: test.unwrap_or_default(),
+    };
     match dev {
         Some(dev) => questions.dev = dev,
         None => split_off_dev(&mut questions, document_of, dev_share, seed),
@@ -109,14 +119,20 @@ fn read(folder: &Path, document_of: &dyn Fn(&str) -> Option<String>, dev_share: 
 fn split_off_dev(questions: &mut Questions, document_of: &dyn Fn(&str) -> Option<String>, dev_share: f64, seed: u64) {
     let document = |judgement: &Judgement| document_of(&judgement.1).unwrap_or_default();
     let documents: BTreeSet<String> = questions.train.iter().map(document).collect();
-    let mut drawn: Vec<(u64, String)> = documents.into_iter().map(|document| (draw(&document, seed), document)).collect();
+    let mut drawn: Vec<(u64, String)> =
+        documents.into_iter().map(|document| (draw(&document, seed), document)).collect();
     drawn.sort();
     let count = (drawn.len() as f64 * dev_share).round() as usize;
     let chosen: HashSet<String> = drawn.into_iter().take(count).map(|(_, document)| document).collect();
     // A query about several documents goes where any of them goes: it must not be on both sides.
-    let queries: HashSet<String> =
-        questions.train.iter().filter(|judgement| chosen.contains(&document(judgement))).map(|(query, ..)| query.clone()).collect();
-    let (dev, train) = std::mem::take(&mut questions.train).into_iter().partition(|(query, ..)| queries.contains(query));
+    let queries: HashSet<String> = questions
+        .train
+        .iter()
+        .filter(|judgement| chosen.contains(&document(judgement)))
+        .map(|(query, ..)| query.clone())
+        .collect();
+    let (dev, train) =
+        std::mem::take(&mut questions.train).into_iter().partition(|(query, ..)| queries.contains(query));
     (questions.dev, questions.train) = (dev, train);
 }
 
@@ -141,7 +157,11 @@ fn read_queries(path: &PathBuf) -> Result<Vec<(String, String)>> {
         .collect()
 }
 
-fn read_judgements(path: &Path, queries: &HashSet<&str>, document_of: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Judgement>> {
+fn read_judgements(
+    path: &Path,
+    queries: &HashSet<&str>,
+    document_of: &dyn Fn(&str) -> Option<String>,
+) -> Result<Vec<Judgement>> {
     let text = std::fs::read_to_string(path).map_err(workspace::Error::io("reading", path))?;
     let mut judgements = Vec::new();
     for (at, line) in text.lines().enumerate() {
@@ -159,7 +179,9 @@ fn read_judgements(path: &Path, queries: &HashSet<&str>, document_of: &dyn Fn(&s
             return Err(wrong(format!("query {query:?} is not in queries.jsonl: add it there, or remove this line")));
         }
         if document_of(passage).is_none() {
-            return Err(wrong(format!("passage {passage:?} is not in corpus.jsonl: add it there, or remove this line")));
+            return Err(wrong(format!(
+                "passage {passage:?} is not in corpus.jsonl: add it there, or remove this line"
+            )));
         }
         judgements.push(((*query).to_owned(), (*passage).to_owned(), u32::try_from(score).unwrap_or(0)));
     }

@@ -75,7 +75,13 @@ pub struct Summary {
 }
 
 /// Reads a source into a folder. A document that `previous` knows, by content or by path, keeps its fold.
-pub fn build(source: &Source, settings: &CorpusSettings, previous: Option<&Corpus>, to: &Path, observer: &dyn Observer) -> Result<Summary> {
+pub fn build(
+    source: &Source,
+    settings: &CorpusSettings,
+    previous: Option<&Corpus>,
+    to: &Path,
+    observer: &dyn Observer,
+) -> Result<Summary> {
     let scratch = to.join("passages.unsorted");
     let mut builder = Builder::new(&scratch)?;
     let fixed = match source {
@@ -96,7 +102,9 @@ pub fn build(source: &Source, settings: &CorpusSettings, previous: Option<&Corpu
     drop(signatures);
     summary.near_duplicates = clusters.iter().enumerate().filter(|(at, cluster)| **cluster as usize != *at).count();
     let folds = match fixed {
-        Some(folds) => documents.iter().map(|document| folds.get(&document.path).copied().unwrap_or(Fold::Train)).collect(),
+        Some(folds) => {
+            documents.iter().map(|document| folds.get(&document.path).copied().unwrap_or(Fold::Train)).collect()
+        }
         None => folds_by_cluster(&documents, &clusters, &counts, settings, previous)?,
     };
     for (document, fold) in documents.iter_mut().zip(&folds) {
@@ -129,7 +137,11 @@ pub fn build(source: &Source, settings: &CorpusSettings, previous: Option<&Corpu
 }
 
 /// Reads files of any format and hands over each one's text, paragraph by paragraph, without cutting it into passages.
-pub fn for_each_text(paths: &[PathBuf], observer: &dyn Observer, each: &mut dyn FnMut(&str, &str)) -> Result<Vec<Skipped>> {
+pub fn for_each_text(
+    paths: &[PathBuf],
+    observer: &dyn Observer,
+    each: &mut dyn FnMut(&str, &str),
+) -> Result<Vec<Skipped>> {
     let files = walk::files(paths)?;
     let mut skipped = Vec::new();
     let mut seen = 0;
@@ -212,12 +224,26 @@ impl Builder {
         })
     }
 
-    fn add(&mut self, document: usize, document_id: &str, id: String, heading: Vec<String>, text: String) -> Result<usize> {
+    fn add(
+        &mut self,
+        document: usize,
+        document_id: &str,
+        id: String,
+        heading: Vec<String>,
+        text: String,
+    ) -> Result<usize> {
         let count = words(&text);
         self.signatures.push(signature(&text));
         self.counts.push((document as u32, count as u32));
         // Fold and cluster are not known yet: the second pass fills them in.
-        self.out.write(&Passage { id, document: document_id.to_owned(), heading, text, fold: Fold::Train, cluster: 0 })?;
+        self.out.write(&Passage {
+            id,
+            document: document_id.to_owned(),
+            heading,
+            text,
+            fold: Fold::Train,
+            cluster: 0,
+        })?;
         Ok(count)
     }
 
@@ -269,7 +295,12 @@ impl Sink for Reading<'_> {
     }
 }
 
-fn read_files(paths: &[PathBuf], settings: &CorpusSettings, builder: &mut Builder, observer: &dyn Observer) -> Result<()> {
+fn read_files(
+    paths: &[PathBuf],
+    settings: &CorpusSettings,
+    builder: &mut Builder,
+    observer: &dyn Observer,
+) -> Result<()> {
     let files = walk::files(paths)?;
     observer.on(Event::phase("read documents"));
     for (at, file) in files.iter().enumerate() {
@@ -328,7 +359,12 @@ fn read_files(paths: &[PathBuf], settings: &CorpusSettings, builder: &mut Builde
 }
 
 /// Reads a retrieval set; returns the folds that its judgements call for, by document path.
-fn read_beir(folder: &Path, settings: &CorpusSettings, builder: &mut Builder, observer: &dyn Observer) -> Result<HashMap<String, Fold>> {
+fn read_beir(
+    folder: &Path,
+    settings: &CorpusSettings,
+    builder: &mut Builder,
+    observer: &dyn Observer,
+) -> Result<HashMap<String, Fold>> {
     observer.on(Event::phase("read passages"));
     let mut places: HashMap<String, usize> = HashMap::new();
     let mut of_passage: HashMap<String, String> = HashMap::new();
@@ -381,7 +417,8 @@ fn folds_by_cluster(
     let mut dealt: BTreeMap<usize, Cluster> = BTreeMap::new();
     for (at, document) in documents.iter().enumerate() {
         let before = by_id.get(document.id.as_str()).or_else(|| by_path.get(document.path.as_str())).copied();
-        let cluster = dealt.entry(groups.find(at)).or_insert_with(|| Cluster { key: document.id.clone(), size: 0, before: None });
+        let cluster =
+            dealt.entry(groups.find(at)).or_insert_with(|| Cluster { key: document.id.clone(), size: 0, before: None });
         cluster.size += document.passages;
         cluster.key = cluster.key.clone().min(document.id.clone());
         // Documents that grew alike were in different folds: what was trained on must not be tested on.

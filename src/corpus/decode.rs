@@ -61,7 +61,8 @@ pub(super) fn examine(path: &Path) -> Result<Examined, Unreadable> {
             if piece.contains(&0) {
                 return Err(Unreadable::NotText("binary, not text"));
             }
-            control += piece.iter().filter(|byte| **byte < 32 && !matches!(**byte, b'\t' | b'\n' | b'\r' | 12)).count() as u64;
+            control +=
+                piece.iter().filter(|byte| **byte < 32 && !matches!(**byte, b'\t' | b'\n' | b'\r' | 12)).count() as u64;
         }
         if valid_utf8 {
             carried.extend_from_slice(piece);
@@ -84,13 +85,18 @@ pub(super) fn examine(path: &Path) -> Result<Examined, Unreadable> {
 fn well_known_binary(start: &[u8]) -> Option<&'static str> {
     match start {
         [b'%', b'P', b'D', b'F', ..] => Some("PDF is not read yet: convert it to text first"),
-        [b'P', b'K', 3, 4, ..] => Some("zip archives and office documents are not read yet: convert them to text first"),
+        [b'P', b'K', 3, 4, ..] => {
+            Some("zip archives and office documents are not read yet: convert them to text first")
+        }
         _ => None,
     }
 }
 
 /// The text of a file as UTF-8, streamed; what cannot be decoded becomes U+FFFD.
-pub(super) fn decoded(path: &Path, encoding: &'static Encoding) -> Result<BufReader<DecodeReaderBytes<File, Vec<u8>>>, Error> {
+pub(super) fn decoded(
+    path: &Path,
+    encoding: &'static Encoding,
+) -> Result<BufReader<DecodeReaderBytes<File, Vec<u8>>>, Error> {
     let file = File::open(path).map_err(Error::io("reading", path))?;
     let reader = DecodeReaderBytesBuilder::new().encoding(Some(encoding)).bom_override(true).build(file);
     Ok(BufReader::with_capacity(PIECE, reader))
@@ -112,7 +118,8 @@ mod tests {
 
     #[test]
     fn encodings_are_found() {
-        let text = "Аммиачный ресивер высокого давления собирает жидкость, стекающую из конденсаторов холодильной установки.";
+        let text =
+            "Аммиачный ресивер высокого давления собирает жидкость, стекающую из конденсаторов холодильной установки.";
         assert_eq!(read(text.as_bytes()), (text.to_owned(), "UTF-8"));
         let (cp1251, ..) = encoding_rs::WINDOWS_1251.encode(text);
         assert_eq!(read(&cp1251), (text.to_owned(), "windows-1251"));

@@ -56,7 +56,10 @@ pub(super) fn clusters(signatures: &[Signature], threshold: f64) -> Vec<u32> {
             }
             let key = &signature[band * BAND..][..BAND];
             let first = *seen.entry(key).or_insert(at as u32) as usize;
-            if first != at && groups.find(first) != groups.find(at) && similarity(&signatures[first], signature) >= threshold {
+            if first != at
+                && groups.find(first) != groups.find(at)
+                && similarity(&signatures[first], signature) >= threshold
+            {
                 groups.join(first, at);
             }
         }
@@ -98,7 +101,8 @@ mod tests {
     #[test]
     fn near_duplicates_share_a_cluster() {
         // 180 words of which 10 differ at the end: 166 of 186 shingles are shared.
-        let texts = [text(0..180), text(500..700), text(0..170) + " a b c d e f g h i j", text(90..270), text(500..700)];
+        let texts =
+            [text(0..180), text(500..700), text(0..170) + " a b c d e f g h i j", text(90..270), text(500..700)];
         let signatures: Vec<Signature> = texts.iter().map(|text| signature(text)).collect();
         assert_eq!(clusters(&signatures, 0.8), [0, 1, 0, 3, 1]);
     }

@@ -19,7 +19,8 @@ pub(super) struct Cluster {
 
 /// A fold for each cluster: as before where there was a before, else drawn by seed and key. The order does not matter.
 pub(super) fn deal(clusters: &[Cluster], settings: &CorpusSettings) -> Vec<Fold> {
-    let mut drawn: Vec<(u64, usize)> = clusters.iter().enumerate().map(|(at, cluster)| (draw(&cluster.key, settings.seed), at)).collect();
+    let mut drawn: Vec<(u64, usize)> =
+        clusters.iter().enumerate().map(|(at, cluster)| (draw(&cluster.key, settings.seed), at)).collect();
     drawn.sort_by(|a, b| (a.0, &clusters[a.1].key).cmp(&(b.0, &clusters[b.1].key)));
     let total: usize = clusters.iter().map(|cluster| cluster.size).sum();
     let mut folds: BTreeMap<usize, Fold> =

@@ -86,7 +86,9 @@ pub enum Error {
     #[error("{}: no such file or folder", .0.display())]
     Missing(PathBuf),
     /// Nothing to read.
-    #[error("{paths}: the corpus is empty: no readable text in it{skipped}; name a folder with txt, md, rst, html, csv, json or source files")]
+    #[error(
+        "{paths}: the corpus is empty: no readable text in it{skipped}; name a folder with txt, md, rst, html, csv, json or source files"
+    )]
     Empty {
         /// Where it was looked for.
         paths: String,

@@ -30,7 +30,15 @@ pub(super) struct Cutter {
 
 impl Cutter {
     pub(super) fn new(target: usize) -> Self {
-        Self { target, title: None, headings: Vec::new(), current: String::new(), count: 0, held: None, done: Vec::new() }
+        Self {
+            target,
+            title: None,
+            headings: Vec::new(),
+            current: String::new(),
+            count: 0,
+            held: None,
+            done: Vec::new(),
+        }
     }
 
     /// The first heading, if there was one.
@@ -141,7 +149,13 @@ mod tests {
             Block::paragraph("Close the king valve."),
         ];
         let cuts = cut(100, &blocks);
-        assert_eq!(cuts[1], Cut { heading: vec!["Receivers".into(), "Gauge glasses".into()], text: "Use armoured ones. Blow them down.".into() });
+        assert_eq!(
+            cuts[1],
+            Cut {
+                heading: vec!["Receivers".into(), "Gauge glasses".into()],
+                text: "Use armoured ones. Blow them down.".into()
+            }
+        );
         assert_eq!(cuts[2].heading, ["Receivers", "Valves"]);
     }
 

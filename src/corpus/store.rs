@@ -81,7 +81,8 @@ impl<T: DeserializeOwned> Iterator for Records<T> {
         self.line += 1;
         let record = text.map_err(Error::io("reading", &self.path)).and_then(|text| {
             serde_json::from_str(&text).map_err(|error| {
-                let problem = format!("line {}: {error}; read the documents again with `lapidary corpus refresh`", self.line);
+                let problem =
+                    format!("line {}: {error}; read the documents again with `lapidary corpus refresh`", self.line);
                 Error::malformed(&self.path, problem)
             })
         });

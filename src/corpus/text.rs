@@ -9,8 +9,35 @@ pub fn words(text: &str) -> usize {
 
 /// Abbreviations that end in a full stop and end no sentence.
 const ABBREVIATIONS: &[&str] = &[
-    "e.g.", "i.e.", "cf.", "vs.", "fig.", "figs.", "no.", "nos.", "dr.", "mr.", "mrs.", "prof.", "approx.", "eq.", "ref.", "sec.",
-    "vol.", "al.", "т.е.", "т.д.", "т.п.", "рис.", "табл.", "см.", "стр.", "г.", "гг.", "ул.", "им.",
+    "e.g.",
+    "i.e.",
+    "cf.",
+    "vs.",
+    "fig.",
+    "figs.",
+    "no.",
+    "nos.",
+    "dr.",
+    "mr.",
+    "mrs.",
+    "prof.",
+    "approx.",
+    "eq.",
+    "ref.",
+    "sec.",
+    "vol.",
+    "al.",
+    "т.е.",
+    "т.д.",
+    "т.п.",
+    "рис.",
+    "табл.",
+    "см.",
+    "стр.",
+    "г.",
+    "гг.",
+    "ул.",
+    "им.",
 ];
 
 /// The sentences of a text, without the white space around them. Unicode's rules (UAX 29), but that an abbreviation, an
@@ -39,7 +66,12 @@ fn ends_here(sentence: &str, next: &str) -> bool {
     if next.trim_start().starts_with(char::is_lowercase) {
         return false;
     }
-    let last = sentence.trim_end().rsplit(char::is_whitespace).next().unwrap_or_default().trim_start_matches(['(', '[', '"', '«']);
+    let last = sentence
+        .trim_end()
+        .rsplit(char::is_whitespace)
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches(['(', '[', '"', '«']);
     let initial = last.chars().count() == 2 && last.ends_with('.') && last.starts_with(char::is_uppercase);
     !initial && !ABBREVIATIONS.contains(&last.to_lowercase().as_str())
 }
@@ -58,7 +90,10 @@ mod tests {
     fn abbreviations_end_no_sentence() {
         let text = "Open the valve, e.g. Fig. 3 shows it. Then J. Smith waits. см. рис. 2 для схемы. Готово.";
         let found: Vec<&str> = sentences(text).collect();
-        assert_eq!(found, ["Open the valve, e.g. Fig. 3 shows it.", "Then J. Smith waits. см. рис. 2 для схемы.", "Готово."]);
+        assert_eq!(
+            found,
+            ["Open the valve, e.g. Fig. 3 shows it.", "Then J. Smith waits. см. рис. 2 для схемы.", "Готово."]
+        );
     }
 
     proptest! {

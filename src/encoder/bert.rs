@@ -32,7 +32,13 @@ impl<'a> Weights<'a> {
 }
 
 /// Token ids to the last hidden states, `[rows, hidden]`.
-pub(super) fn forward(config: &BertConfig, weights: &Weights<'_>, batch: &[&[u32]], layout: &Layout, masks: Option<Masks>) -> Result<Tensor> {
+pub(super) fn forward(
+    config: &BertConfig,
+    weights: &Weights<'_>,
+    batch: &[&[u32]],
+    layout: &Layout,
+    masks: Option<Masks>,
+) -> Result<Tensor> {
     let words = weights.rows("embeddings.word_embeddings.weight", layout.spread(|text, at| batch[text][at]))?;
     let positions = weights.rows("embeddings.position_embeddings.weight", layout.spread(|_, at| at as u32))?;
     let types = (weights.get)("embeddings.token_type_embeddings.weight")?.narrow(0, 0, 1)?;
@@ -52,7 +58,8 @@ pub(super) fn forward(config: &BertConfig, weights: &Weights<'_>, batch: &[&[u32
         let value = weights.linear(&at("attention.self.value"), &hidden)?;
         let mixed = attention(&query, &key, &value, layout, heads, next())?;
         let mixed = dropout(&weights.linear(&at("attention.output.dense"), &mixed)?, next())?;
-        let attended = weights.layer_norm(&at("attention.output.LayerNorm"), &(mixed + &hidden)?, config.layer_norm_eps)?;
+        let attended =
+            weights.layer_norm(&at("attention.output.LayerNorm"), &(mixed + &hidden)?, config.layer_norm_eps)?;
         let inner = gelu(&weights.linear(&at("intermediate.dense"), &attended)?)?;
         let outer = dropout(&weights.linear(&at("output.dense"), &inner)?, next())?;
         hidden = weights.layer_norm(&at("output.LayerNorm"), &(outer + &attended)?, config.layer_norm_eps)?;

@@ -76,13 +76,18 @@ impl BertConfig {
         }
         for (key, found, supported) in wants {
             if let Some(found) = found.filter(|found| found != supported) {
-                let problem = format!("{key} is {found:?}, and only {supported:?} can be trained here: choose a BERT encoder such as all-MiniLM-L6-v2");
+                let problem = format!(
+                    "{key} is {found:?}, and only {supported:?} can be trained here: choose a BERT encoder such as all-MiniLM-L6-v2"
+                );
                 return Err(Error::malformed(path, problem));
             }
         }
         let config: Self = serde_json::from_str(&text).map_err(malformed)?;
         if config.num_attention_heads == 0 || !config.hidden_size.is_multiple_of(config.num_attention_heads) {
-            let problem = format!("hidden_size {} is no multiple of num_attention_heads {}", config.hidden_size, config.num_attention_heads);
+            let problem = format!(
+                "hidden_size {} is no multiple of num_attention_heads {}",
+                config.hidden_size, config.num_attention_heads
+            );
             return Err(Error::malformed(path, problem));
         }
         Ok(config)

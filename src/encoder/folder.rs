@@ -73,7 +73,13 @@ struct Module {
 impl Folder {
     /// Reads what a folder says; one without `modules.json` is a plain encoder: mean pooling, normalised.
     pub(super) fn read(root: &Path) -> Result<Self> {
-        let mut folder = Self { pooling: Pooling::Mean, normalize: true, dense: None, prompts: Prompts::default(), max_length: None };
+        let mut folder = Self {
+            pooling: Pooling::Mean,
+            normalize: true,
+            dense: None,
+            prompts: Prompts::default(),
+            max_length: None,
+        };
         let list = root.join("modules.json");
         if list.is_file() {
             folder.normalize = false;
@@ -85,7 +91,12 @@ impl Folder {
                     "Pooling" => folder.pooling = read_pooling(&path.join("config.json"))?,
                     "Normalize" => folder.normalize = true,
                     "Dense" if folder.dense.is_none() => folder.dense = Some(read_dense(&path)?),
-                    other => return Err(Error::malformed(list, format!("module {other} is not known here: Transformer, Pooling, one Dense, Normalize are"))),
+                    other => {
+                        return Err(Error::malformed(
+                            list,
+                            format!("module {other} is not known here: Transformer, Pooling, one Dense, Normalize are"),
+                        ));
+                    }
                 }
             }
         }
@@ -112,7 +123,9 @@ fn read_pooling(path: &Path) -> Result<Pooling> {
     match (mode, on("pooling_mode_mean_tokens"), on("pooling_mode_cls_token")) {
         (Some("mean"), ..) | (None, true, false) => Ok(Pooling::Mean),
         (Some("cls"), ..) | (None, false, true) => Ok(Pooling::Cls),
-        (Some(other), ..) => Err(Error::malformed(path, format!("pooling by {other} is not known here: mean and cls are"))),
+        (Some(other), ..) => {
+            Err(Error::malformed(path, format!("pooling by {other} is not known here: mean and cls are")))
+        }
         (None, ..) => Err(Error::malformed(path, "names no single pooling mode: mean and cls are known here")),
     }
 }
@@ -124,9 +137,15 @@ fn read_dense(folder: &Path) -> Result<DenseFolder> {
     let activation = match name.rsplit('.').next().unwrap_or_default() {
         "Identity" => Activation::Identity,
         "Tanh" => Activation::Tanh,
-        _ => return Err(Error::malformed(path, format!("activation {name:?} is not known here: Identity and Tanh are"))),
+        _ => {
+            return Err(Error::malformed(path, format!("activation {name:?} is not known here: Identity and Tanh are")));
+        }
     };
-    Ok(DenseFolder { path: folder.join("model.safetensors"), bias: config["bias"].as_bool().unwrap_or(true), activation })
+    Ok(DenseFolder {
+        path: folder.join("model.safetensors"),
+        bias: config["bias"].as_bool().unwrap_or(true),
+        activation,
+    })
 }
 
 fn read_prompts(config: &Value) -> Prompts {

@@ -86,7 +86,10 @@ impl Encoder {
     pub fn load(folder: &Path, device: &Device) -> Result<Self> {
         let config_file = folder.join("config.json");
         if !config_file.is_file() {
-            return Err(Error::malformed(folder, "no config.json in it: name a folder with config.json, model.safetensors and tokenizer.json"));
+            return Err(Error::malformed(
+                folder,
+                "no config.json in it: name a folder with config.json, model.safetensors and tokenizer.json",
+            ));
         }
         let config = BertConfig::read(&config_file)?;
         let around = Folder::read(folder)?;
@@ -98,7 +101,8 @@ impl Encoder {
             let tensors = candle_core::safetensors::load(&dense.path, device)
                 .map_err(|error| Error::malformed(&dense.path, format!("no readable safetensors file: {error}")))?;
             let mut take = |from: &str, to: &str| -> Result<()> {
-                let tensor = tensors.get(from).ok_or_else(|| Error::malformed(&dense.path, format!("no tensor {from:?}")))?;
+                let tensor =
+                    tensors.get(from).ok_or_else(|| Error::malformed(&dense.path, format!("no tensor {from:?}")))?;
                 parameters.insert(to, Var::from_tensor(&tensor.to_dtype(candle_core::DType::F32)?)?);
                 Ok(())
             };
@@ -196,7 +200,9 @@ impl Encoder {
         match self.head {
             Head::None => self.config.hidden_size,
             Head::Truncate(dim) => dim,
-            Head::Dense(_) => self.parameters.get(DENSE_WEIGHT).map_or(self.config.hidden_size, |weight| weight.dims()[0]),
+            Head::Dense(_) => {
+                self.parameters.get(DENSE_WEIGHT).map_or(self.config.hidden_size, |weight| weight.dims()[0])
+            }
         }
     }
 
@@ -230,8 +236,10 @@ impl Encoder {
                 for at in 0..dim.min(own) {
                     weight[at * own + at] += 1.0;
                 }
-                self.parameters.insert(DENSE_WEIGHT, Var::from_tensor(&Tensor::from_vec(weight, (dim, own), &self.device)?)?);
-                self.parameters.insert(DENSE_BIAS, Var::from_tensor(&Tensor::zeros(dim, candle_core::DType::F32, &self.device)?)?);
+                self.parameters
+                    .insert(DENSE_WEIGHT, Var::from_tensor(&Tensor::from_vec(weight, (dim, own), &self.device)?)?);
+                self.parameters
+                    .insert(DENSE_BIAS, Var::from_tensor(&Tensor::zeros(dim, candle_core::DType::F32, &self.device)?)?);
                 self.head = Head::Dense(Activation::Identity);
             }
         }
@@ -245,7 +253,8 @@ impl Encoder {
             Role::Passage => &self.prompts.passage,
         };
         let prompted: Vec<String> = texts.iter().map(|text| format!("{prompt}{text}")).collect();
-        let encodings = self.tokenizer.encode_batch_fast(prompted, true).map_err(|error| Error::Tokenizing(error.to_string()))?;
+        let encodings =
+            self.tokenizer.encode_batch_fast(prompted, true).map_err(|error| Error::Tokenizing(error.to_string()))?;
         Ok(encodings.into_iter().map(|encoding| encoding.get_ids().to_vec()).collect())
     }
 
@@ -336,6 +345,8 @@ fn check_vocabulary(path: &Path, tokenizer: &Tokenizer, rows: usize) -> Result<(
     if size == rows || rounded_up {
         return Ok(());
     }
-    let problem = format!("{size} tokens, but the embeddings have {rows} rows: tokenizer and weights are of different models; copy both from the same one");
+    let problem = format!(
+        "{size} tokens, but the embeddings have {rows} rows: tokenizer and weights are of different models; copy both from the same one"
+    );
     Err(Error::malformed(path, problem))
 }

@@ -41,20 +41,36 @@ impl Parameters {
     /// floating-point format; and what else is in the file (a pooler), which is kept to be written back.
     pub(super) fn read(path: &Path, config: &BertConfig, device: &Device) -> Result<(Self, BTreeMap<String, Tensor>)> {
         if !path.is_file() {
-            return Err(Error::malformed(path, "no such file; only safetensors weights are read (convert a pytorch_model.bin first)"));
+            return Err(Error::malformed(
+                path,
+                "no such file; only safetensors weights are read (convert a pytorch_model.bin first)",
+            ));
         }
         let mut found: BTreeMap<String, Tensor> = candle_core::safetensors::load(path, device)
-            .map_err(|error| Error::malformed(path, format!("no readable safetensors file, perhaps cut short: {error}; fetch it again")))?
+            .map_err(|error| {
+                Error::malformed(
+                    path,
+                    format!("no readable safetensors file, perhaps cut short: {error}; fetch it again"),
+                )
+            })?
             .into_iter()
             .map(|(name, tensor)| (name.strip_prefix("bert.").map_or_else(|| name.clone(), str::to_owned), tensor))
             .collect();
         let mut parameters = Self::default();
         for (name, shape) in shapes(config) {
             let Some(tensor) = found.remove(&name) else {
-                return Err(Error::malformed(path, format!("no tensor {name:?} {shape:?}: these are not the weights of the BERT that config.json describes")));
+                return Err(Error::malformed(
+                    path,
+                    format!(
+                        "no tensor {name:?} {shape:?}: these are not the weights of the BERT that config.json describes"
+                    ),
+                ));
             };
             if tensor.dims() != shape {
-                return Err(Error::malformed(path, format!("tensor {name:?} has shape {:?}, config.json asks for {shape:?}", tensor.dims())));
+                return Err(Error::malformed(
+                    path,
+                    format!("tensor {name:?} has shape {:?}, config.json asks for {shape:?}", tensor.dims()),
+                ));
             }
             parameters.insert(&name, Var::from_tensor(&tensor.to_dtype(DType::F32)?)?);
         }

@@ -11,7 +11,10 @@ use super::{Dropout, Encoder, Error, Result, Role};
 
 /// Pairs that differ enough to leave a gradient everywhere.
 const PAIRS: [(&str, &str); 4] = [
-    ("when is the filter changed", "The filter is changed after five hundred hours, or when the pressure drop doubles."),
+    (
+        "when is the filter changed",
+        "The filter is changed after five hundred hours, or when the pressure drop doubles.",
+    ),
     ("who opens the main valve", "Only the shift leader may open the main valve, and never alone."),
     ("where do the spare seals lie", "Spare seals lie in the third drawer of the grey cabinet beside the door."),
     ("why does the pump hum", "A pump that hums and does not turn has lost a phase or seized its bearing."),
@@ -29,7 +32,8 @@ pub fn self_test(encoder: &Encoder) -> Result<()> {
     };
     let queries = tokens(|pair| pair.0, Role::Query)?;
     let passages = tokens(|pair| pair.1, Role::Passage)?;
-    let embed = |texts: &[Vec<u32>]| encoder.forward(&texts.iter().map(Vec::as_slice).collect::<Vec<_>>(), Dropout::Off);
+    let embed =
+        |texts: &[Vec<u32>]| encoder.forward(&texts.iter().map(Vec::as_slice).collect::<Vec<_>>(), Dropout::Off);
     let (queries, passages) = (embed(&queries)?, embed(&passages)?);
     let scores = (queries.matmul(&passages.t()?)? * 20.0)?;
     let shifted = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?;
@@ -50,7 +54,11 @@ pub fn self_test(encoder: &Encoder) -> Result<()> {
             dead.push(name.to_owned());
         }
     }
-    if dead.is_empty() { Ok(()) } else { Err(Error::NotTrainable { problem: "no finite gradient other than zero", names: dead }) }
+    if dead.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::NotTrainable { problem: "no finite gradient other than zero", names: dead })
+    }
 }
 
 /// A fingerprint of every parameter, to see whether a step moved it.
@@ -60,7 +68,8 @@ pub struct Snapshot(BTreeMap<String, Vec<u8>>);
 impl Snapshot {
     /// Takes it.
     pub fn of(encoder: &Encoder) -> Result<Self> {
-        let prints = encoder.parameters().iter().map(|(name, var)| Ok((name.to_owned(), fingerprint(var.as_tensor())?)));
+        let prints =
+            encoder.parameters().iter().map(|(name, var)| Ok((name.to_owned(), fingerprint(var.as_tensor())?)));
         prints.collect::<Result<_>>().map(Self)
     }
 
@@ -72,7 +81,11 @@ impl Snapshot {
                 still.push(name.to_owned());
             }
         }
-        if still.is_empty() { Ok(()) } else { Err(Error::NotTrainable { problem: "the first step moved nothing", names: still }) }
+        if still.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::NotTrainable { problem: "the first step moved nothing", names: still })
+        }
     }
 }
 

@@ -63,7 +63,14 @@ pub struct Delta {
 }
 
 /// Compares the reciprocal ranks of two named systems.
-pub fn compare((a, b): (&str, &str), of_a: &[f64], of_b: &[f64], clusters: &[usize], resamples: usize, seed: u64) -> Delta {
+pub fn compare(
+    (a, b): (&str, &str),
+    of_a: &[f64],
+    of_b: &[f64],
+    clusters: &[usize],
+    resamples: usize,
+    seed: u64,
+) -> Delta {
     let test = paired_test(of_a, of_b, clusters, resamples, seed);
     let count = |better: fn(f64, f64) -> bool| of_a.iter().zip(of_b).filter(|(a, b)| better(**a, **b)).count();
     let (wins, losses) = (count(|a, b| a > b), count(|a, b| a < b));
@@ -96,7 +103,12 @@ pub struct PerQuery {
 
 impl PerQuery {
     /// A line from each system's name, rank and reciprocal rank.
-    pub fn new(id: &str, text: &str, relevant: &BTreeMap<String, u32>, systems: Vec<(String, (Option<usize>, f64))>) -> Self {
+    pub fn new(
+        id: &str,
+        text: &str,
+        relevant: &BTreeMap<String, u32>,
+        systems: Vec<(String, (Option<usize>, f64))>,
+    ) -> Self {
         Self {
             query_id: id.to_owned(),
             query: text.to_owned(),

@@ -35,7 +35,12 @@ pub fn score(ranking: &[&str], relevant: &BTreeMap<String, u32>) -> QueryScores 
     let mut best: Vec<f64> = relevant.values().map(|relevance| f64::from(*relevance)).collect();
     best.sort_by(|a, b| b.total_cmp(a));
     let ideal = discounted(&mut best.into_iter());
-    let precisions: f64 = hits.iter().enumerate().filter(|(_, rank)| **rank <= 100).map(|(at, rank)| (at + 1) as f64 / *rank as f64).sum();
+    let precisions: f64 = hits
+        .iter()
+        .enumerate()
+        .filter(|(_, rank)| **rank <= 100)
+        .map(|(at, rank)| (at + 1) as f64 / *rank as f64)
+        .sum();
     QueryScores {
         rr10: hits.first().filter(|rank| **rank <= 10).map_or(0.0, |rank| 1.0 / *rank as f64),
         precision: CUTS.map(|cut| within(cut) / cut as f64),

@@ -57,7 +57,8 @@ pub fn paired_test(a: &[f64], b: &[f64], clusters: &[usize], resamples: usize, s
         })
         .collect();
     means.sort_by(f64::total_cmp);
-    let percentile = |share: f64| means.get(((means.len() as f64 - 1.0) * share).round() as usize).copied().unwrap_or(0.0);
+    let percentile =
+        |share: f64| means.get(((means.len() as f64 - 1.0) * share).round() as usize).copied().unwrap_or(0.0);
     Significance {
         difference: total / count,
         // The observed signs are one of the possibilities: p is never 0.

@@ -28,7 +28,8 @@ impl Table<'_> {
     /// The table, then what it means in sentences.
     pub fn render(&self) -> String {
         let width = self.systems.iter().map(|system| system.name.chars().count()).max().unwrap_or(0).max(6);
-        let mut text = format!("{:<width$}  MRR@10    P@1    P@5   P@10    R@1    R@5   R@10  nDCG@10  MAP@100\n", "system");
+        let mut text =
+            format!("{:<width$}  MRR@10    P@1    P@5   P@10    R@1    R@5   R@10  nDCG@10  MAP@100\n", "system");
         for system in self.systems {
             let m = &system.metrics;
             text.push_str(&format!(
@@ -37,7 +38,8 @@ impl Table<'_> {
             ));
         }
         let made = if self.synthetic { "synthetic questions, made from the documents" } else { "held-out questions" };
-        let looks = if self.looks == 1 { "looked at once".to_owned() } else { format!("looked at {} times", self.looks) };
+        let looks =
+            if self.looks == 1 { "looked at once".to_owned() } else { format!("looked at {} times", self.looks) };
         text.push_str(&format!("\n{} {made}, {looks}, among {} passages.\n", self.queries, self.passages));
         if self.looks > 1 {
             text.push_str("The more often a test is looked at, the less it proves.\n");
@@ -60,9 +62,14 @@ impl Table<'_> {
     fn advice(&self) -> String {
         let best = self.systems.iter().max_by(|a, b| a.metrics.mrr10.total_cmp(&b.metrics.mrr10));
         match best {
-            Some(best) if best.kind == SystemKind::Fusion => format!("Best is {} with {:.3}: use both.\n", best.name, best.metrics.mrr10),
+            Some(best) if best.kind == SystemKind::Fusion => {
+                format!("Best is {} with {:.3}: use both.\n", best.name, best.metrics.mrr10)
+            }
             Some(best) if best.kind == SystemKind::Bm25 => {
-                format!("Best is {} with {:.3}: on these questions words alone are enough.\n", best.name, best.metrics.mrr10)
+                format!(
+                    "Best is {} with {:.3}: on these questions words alone are enough.\n",
+                    best.name, best.metrics.mrr10
+                )
             }
             Some(best) => format!("Best is {} with {:.3}.\n", best.name, best.metrics.mrr10),
             None => String::new(),

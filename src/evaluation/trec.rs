@@ -6,7 +6,13 @@ use super::{Error, Result};
 use crate::retrieval::Hit;
 
 /// Writes one query's ranking: `query Q0 passage rank score tag`, a line each, best first.
-pub fn write_trec_run(out: &mut impl Write, query: &str, hits: &[Hit], ids: &[String], tag: &str) -> std::io::Result<()> {
+pub fn write_trec_run(
+    out: &mut impl Write,
+    query: &str,
+    hits: &[Hit],
+    ids: &[String],
+    tag: &str,
+) -> std::io::Result<()> {
     for (at, hit) in hits.iter().enumerate() {
         writeln!(out, "{query} Q0 {} {} {} {tag}", ids[hit.passage], at + 1, hit.score)?;
     }

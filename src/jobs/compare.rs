@@ -51,7 +51,12 @@ pub fn compare(context: &Context<'_>, query: &str, models: &[String], top: usize
 fn answer(name: String, hits: &[Hit], passages: &[Passage]) -> Compared {
     let hits = hits.iter().map(|hit| {
         let passage = &passages[hit.passage];
-        ComparedHit { passage: passage.id.clone(), heading: passage.heading.clone(), text: passage.text.clone(), score: hit.score }
+        ComparedHit {
+            passage: passage.id.clone(),
+            heading: passage.heading.clone(),
+            text: passage.text.clone(),
+            score: hit.score,
+        }
     });
     Compared { name, hits: hits.collect() }
 }

@@ -21,7 +21,8 @@ pub struct Place {
 impl Place {
     /// The place that `auto`, `cpu`, `cuda`, `cuda:N` or `metal` names.
     pub fn find(wanted: &str) -> Result<Self> {
-        let cuda = |ordinal: usize| Device::new_cuda(ordinal).map(|device| Self { device, name: format!("cuda:{ordinal}") });
+        let cuda =
+            |ordinal: usize| Device::new_cuda(ordinal).map(|device| Self { device, name: format!("cuda:{ordinal}") });
         let metal = || Device::new_metal(0).map(|device| Self { device, name: "metal".to_owned() });
         let cpu = Self { device: Device::Cpu, name: "cpu".to_owned() };
         match wanted {

@@ -15,7 +15,9 @@ use crate::pairs::{self, Question};
 use crate::progress::Event;
 use crate::retrieval::{self, Analyzer, Bm25, Hit};
 use crate::settings::{CorpusSettings, EvaluateSettings};
-use crate::workspace::{Artifact, Digest, Error as WorkspaceError, Hasher, Input, Kind, Source, write_atomic, write_json_atomic};
+use crate::workspace::{
+    Artifact, Digest, Error as WorkspaceError, Hasher, Input, Kind, Source, write_atomic, write_json_atomic,
+};
 
 /// How deep a ranking is judged and kept: MAP looks at 100.
 const DEPTH: usize = 100;
@@ -116,8 +118,16 @@ impl EvaluateJob {
                 encoder.set_max_length(length)?;
             }
             let name = &model.found.reference;
-            let passages = vectors::embed(context, &encoder, &model.found, &texts, Role::Passage, &format!("passages by {name}"))?;
-            let asked = vectors::embed(context, &encoder, &model.found, &queries, Role::Query, &format!("questions by {name}"))?;
+            let passages =
+                vectors::embed(context, &encoder, &model.found, &texts, Role::Passage, &format!("passages by {name}"))?;
+            let asked = vectors::embed(
+                context,
+                &encoder,
+                &model.found,
+                &queries,
+                Role::Query,
+                &format!("questions by {name}"),
+            )?;
             let scores = scores_of_model(&asked, &passages);
             ranked.push(judge.rank(model.kind, name, Some(name), &scores));
             // The last one named is the one to be fused: the tuned one by default.
@@ -159,7 +169,14 @@ impl EvaluateJob {
             .collect()
     }
 
-    fn write(&self, context: &Context<'_>, task: &Task, ranked: &[Ranked], deltas: Vec<Delta>, judge: &Judge<'_>) -> Result<EvaluateReport> {
+    fn write(
+        &self,
+        context: &Context<'_>,
+        task: &Task,
+        ranked: &[Ranked],
+        deltas: Vec<Delta>,
+        judge: &Judge<'_>,
+    ) -> Result<EvaluateReport> {
         let looks = match task.artifact.clone() {
             Some(mut artifact) => artifact.count_look()?,
             None => 1,
@@ -197,7 +214,8 @@ impl EvaluateJob {
         write_json_atomic(&staged.path().join("metrics.json"), &report)?;
         let rows = (0..task.questions.len()).map(|at| {
             let question = &task.questions[at];
-            let of = |ranked: &Ranked| (ranked.system.name.clone(), (ranked.scores[at].first_rank, ranked.scores[at].rr10));
+            let of =
+                |ranked: &Ranked| (ranked.system.name.clone(), (ranked.scores[at].first_rank, ranked.scores[at].rr10));
             PerQuery::new(&question.id, &question.text, &question.relevant, ranked.iter().map(of).collect())
         });
         let lines: Vec<String> = rows.map(|row| serde_json::to_string(&row).unwrap_or_default()).collect();
@@ -229,7 +247,8 @@ struct Judge<'a> {
 impl<'a> Judge<'a> {
     fn new(task: &'a Task) -> Self {
         let ids: Vec<String> = task.passages.iter().map(|passage| passage.id.clone()).collect();
-        let by_id: HashMap<&str, &Passage> = task.passages.iter().map(|passage| (passage.id.as_str(), passage)).collect();
+        let by_id: HashMap<&str, &Passage> =
+            task.passages.iter().map(|passage| (passage.id.as_str(), passage)).collect();
         // Questions about one document stand or fall together: they are resampled together.
         let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
         let (mut clusters, mut overlaps) = (Vec::new(), Vec::new());
@@ -273,7 +292,8 @@ pub(super) fn analyzer(wanted: Option<&str>, passages: &[Passage]) -> Result<Ana
         return Ok(Analyzer::from_setting(wanted)?);
     }
     let step = (passages.len() / SAMPLE).max(1);
-    let sample: String = passages.iter().step_by(step).map(|passage| passage.text.as_str()).collect::<Vec<_>>().join("\n");
+    let sample: String =
+        passages.iter().step_by(step).map(|passage| passage.text.as_str()).collect::<Vec<_>>().join("\n");
     Ok(corpus::language_of(&sample).map_or_else(Analyzer::plain, Analyzer::for_language))
 }
 
@@ -350,4 +370,3 @@ fn beir_task(context: &Context<'_>, folder: &std::path::Path) -> Result<Task> {
     let input = Input { role: "questions".to_owned(), reference: name.clone(), sha256: digest.clone() };
     Ok(Task { questions, passages, name, digest, synthetic: false, artifact: None, inputs: vec![input] })
 }
-

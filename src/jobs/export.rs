@@ -54,7 +54,8 @@ impl ExportJob {
             Some(wanted) => reference::model(context.workspace, wanted)?,
             None => evaluate::newest_tuned(context)?,
         };
-        let taken = std::fs::read_dir(&self.dir).is_ok_and(|mut entries| entries.next().is_some()) || self.dir.is_file();
+        let taken =
+            std::fs::read_dir(&self.dir).is_ok_and(|mut entries| entries.next().is_some()) || self.dir.is_file();
         if taken {
             return Err(Error::refused(format!("{}: exists and is not empty; name a new folder", self.dir.display())));
         }
@@ -62,16 +63,25 @@ impl ExportJob {
         let encoder = Encoder::load(&model.path, &context.place.device)?;
         let measured = measured(context, &model.reference)?;
         let lineage = model.artifact.as_ref().map(|artifact| artifact.manifest.inputs.clone()).unwrap_or_default();
-        let card = card(&model.reference, &lineage, model.artifact.as_ref().map(|a| &a.manifest.settings), measured.as_ref());
+        let card =
+            card(&model.reference, &lineage, model.artifact.as_ref().map(|a| &a.manifest.settings), measured.as_ref());
 
-        let parent = self.dir.parent().filter(|p| !p.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), PathBuf::from);
+        let parent =
+            self.dir.parent().filter(|p| !p.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), PathBuf::from);
         std::fs::create_dir_all(&parent).map_err(WorkspaceError::io("making", &parent))?;
-        let staging = tempfile::Builder::new().prefix(".exporting-").tempdir_in(&parent).map_err(WorkspaceError::io("making", &parent))?;
+        let staging = tempfile::Builder::new()
+            .prefix(".exporting-")
+            .tempdir_in(&parent)
+            .map_err(WorkspaceError::io("making", &parent))?;
         let folder = staging.path().join("model");
         export::write_sentence_transformers(&encoder, &card.render(), &folder)?;
         let _ = std::fs::remove_dir(&self.dir);
         std::fs::rename(&folder, &self.dir).map_err(WorkspaceError::io("making", &self.dir))?;
-        Ok(ExportReport { model: model.reference, folder: self.dir.to_string_lossy().into_owned(), files: export::list_files(&self.dir)? })
+        Ok(ExportReport {
+            model: model.reference,
+            folder: self.dir.to_string_lossy().into_owned(),
+            files: export::list_files(&self.dir)?,
+        })
     }
 }
 
@@ -79,7 +89,8 @@ impl ExportJob {
 fn measured(context: &Context<'_>, model: &str) -> Result<Option<Value>> {
     let mut evaluations = context.workspace.list(Kind::Evaluation)?;
     evaluations.sort_by_key(|artifact| artifact.manifest.created_unix_ms);
-    let newest = evaluations.iter().rev().find(|artifact| artifact.manifest.inputs.iter().any(|input| input.reference == model));
+    let newest =
+        evaluations.iter().rev().find(|artifact| artifact.manifest.inputs.iter().any(|input| input.reference == model));
     let Some(artifact) = newest else { return Ok(None) };
     let path = artifact.file("metrics.json");
     let text = std::fs::read_to_string(&path).map_err(WorkspaceError::io("reading", &path))?;
@@ -91,7 +102,10 @@ pub(super) fn card(name: &str, lineage: &[Input], settings: Option<&Value>, meas
     Card {
         name: name.to_owned(),
         base: lineage.iter().find(|input| input.role == "base").map(|input| input.reference.clone()),
-        lineage: lineage.iter().map(|input| (input.role.clone(), input.reference.clone(), input.sha256.to_string())).collect(),
+        lineage: lineage
+            .iter()
+            .map(|input| (input.role.clone(), input.reference.clone(), input.sha256.to_string()))
+            .collect(),
         settings: settings.cloned(),
         metrics: measured.cloned(),
     }

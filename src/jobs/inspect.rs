@@ -66,7 +66,8 @@ pub fn inspect(context: &Context<'_>, settings: &InspectSettings, paths: &[PathB
     let counter = Counter::new(tokenizer::load(&found.path)?);
     context.observer.on(Event::phase("count tokens"));
     let trained_here = found.artifact.as_ref().is_some_and(|artifact| artifact.id.kind == Kind::Tokenizer);
-    let (mut counts, folds) = if paths.is_empty() { count_corpus(context, &counter)? } else { count_files(context, &counter, paths)? };
+    let (mut counts, folds) =
+        if paths.is_empty() { count_corpus(context, &counter)? } else { count_files(context, &counter, paths)? };
     let total: Fragmentation = counts.iter().fold(Fragmentation::default(), |sum, (_, count)| sum + *count);
     counts.sort_by(|a, b| b.1.ratio().total_cmp(&a.1.ratio()).then_with(|| a.0.cmp(&b.0)));
     Ok(InspectReport {
@@ -76,7 +77,9 @@ pub fn inspect(context: &Context<'_>, settings: &InspectSettings, paths: &[PathB
         tokens: total.tokens,
         ratio: total.ratio(),
         verdict: total.verdict(),
-        unseen: folds.filter(|_| trained_here).map(|(train, rest)| Unseen { ratio_train: train.ratio(), ratio_heldout: rest.ratio() }),
+        unseen: folds
+            .filter(|_| trained_here)
+            .map(|(train, rest)| Unseen { ratio_train: train.ratio(), ratio_heldout: rest.ratio() }),
         worst: counter.worst(settings.worst),
         per_document: counts
             .into_iter()
@@ -119,14 +122,12 @@ fn count_corpus(context: &Context<'_>, counter: &Counter) -> Result<Counts> {
 fn count_files(context: &Context<'_>, counter: &Counter, paths: &[PathBuf]) -> Result<Counts> {
     let mut counts: Vec<(String, Fragmentation)> = Vec::new();
     let mut failed = None;
-    corpus::for_each_text(paths, context.observer, &mut |path, text| {
-        match counter.count(&[text]) {
-            Ok(count) => {
-                let sum = count.into_iter().fold(Fragmentation::default(), |sum, count| sum + count);
-                counts.push((path.to_owned(), sum));
-            }
-            Err(error) => failed = Some(error),
+    corpus::for_each_text(paths, context.observer, &mut |path, text| match counter.count(&[text]) {
+        Ok(count) => {
+            let sum = count.into_iter().fold(Fragmentation::default(), |sum, count| sum + count);
+            counts.push((path.to_owned(), sum));
         }
+        Err(error) => failed = Some(error),
     })?;
     failed.map_or(Ok((counts, None)), |error| Err(error.into()))
 }

@@ -166,7 +166,9 @@ impl Job {
     /// The job that a run's record describes.
     pub fn from_record(name: &str, settings: &Value) -> Result<Self> {
         serde_json::from_value(serde_json::json!({ "job": name, "settings": settings })).map_err(|error| {
-            Error::refused(format!("this lapidary cannot run the job {name:?} as its run records it: {error}; start it anew"))
+            Error::refused(format!(
+                "this lapidary cannot run the job {name:?} as its run records it: {error}; start it anew"
+            ))
         })
     }
 

@@ -79,12 +79,16 @@ fn write(
     let rejected = set.rejected_by_reason();
     if set.train.is_empty() {
         let reasons: Vec<String> = rejected.iter().map(|(reason, n)| format!("{reason} {n}")).collect();
-        let reasons = if reasons.is_empty() { "nothing was found to make pairs of".to_owned() } else { reasons.join(", ") };
-        return Err(Error::refused(format!("no pairs to train on ({reasons}): import your own with `lapidary pairs import FILE`")));
+        let reasons =
+            if reasons.is_empty() { "nothing was found to make pairs of".to_owned() } else { reasons.join(", ") };
+        return Err(Error::refused(format!(
+            "no pairs to train on ({reasons}): import your own with `lapidary pairs import FILE`"
+        )));
     }
     let staged = context.workspace.stage(Kind::Pairs, name)?;
     set.write(staged.path())?;
-    let details = json!({ "train": set.train.len(), "dev": set.dev.len(), "rejected": rejected, "synthetic": synthetic });
+    let details =
+        json!({ "train": set.train.len(), "dev": set.dev.len(), "rejected": rejected, "synthetic": synthetic });
     let made = context.commit(staged, job, settings, vec![corpus.input("corpus")], details)?;
     let mut questions = None;
     if !set.test.is_empty() {

@@ -91,9 +91,9 @@ pub(super) fn tokenizer(workspace: &Workspace, wanted: Option<&str>) -> Result<F
     // A model carries a tokenizer too.
     match workspace.resolve(Kind::Model, wanted) {
         Ok(artifact) => Ok(Found::of_artifact(artifact)),
-        Err(_) if looks_like_a_path(wanted) => {
-            Err(Error::refused(format!("{wanted}: no such file; name a tokenizer.json, a folder that holds one, or a tokenizer of this workspace")))
-        }
+        Err(_) if looks_like_a_path(wanted) => Err(Error::refused(format!(
+            "{wanted}: no such file; name a tokenizer.json, a folder that holds one, or a tokenizer of this workspace"
+        ))),
         Err(_) => Ok(Found::of_artifact(workspace.resolve(Kind::Tokenizer, wanted)?)),
     }
 }
@@ -110,7 +110,14 @@ fn absolute(path: &Path) -> Result<String> {
 /// A folder's digest covers what decides its embeddings: configuration, weights, tokenizer.
 fn folder_of_model(folder: &Path) -> Result<Found> {
     let mut hasher = Hasher::default();
-    for name in ["config.json", "modules.json", "1_Pooling/config.json", "2_Dense/model.safetensors", "model.safetensors", "tokenizer.json"] {
+    for name in [
+        "config.json",
+        "modules.json",
+        "1_Pooling/config.json",
+        "2_Dense/model.safetensors",
+        "model.safetensors",
+        "tokenizer.json",
+    ] {
         let file = folder.join(name);
         if file.is_file() {
             hasher = hasher.part(name).part(digest_file(&file)?.as_str());
@@ -121,7 +128,9 @@ fn folder_of_model(folder: &Path) -> Result<Found> {
 
 /// Unpacks the embedded base beside the other things that can be made again.
 fn embedded(workspace: &Workspace) -> Result<Found> {
-    let digest = EMBEDDED.iter().fold(Hasher::default(), |hasher, (name, bytes)| hasher.part(name).part(digest_bytes(bytes).as_str()));
+    let digest = EMBEDDED
+        .iter()
+        .fold(Hasher::default(), |hasher, (name, bytes)| hasher.part(name).part(digest_bytes(bytes).as_str()));
     let digest = digest.finish();
     let path = workspace.root().join("cache/embedded").join(digest.as_str());
     for (name, bytes) in EMBEDDED {

@@ -65,9 +65,7 @@ impl TokenizerJob {
 
         let staged = context.workspace.stage(Kind::Tokenizer, &settings.name)?;
         let file = staged.path().join("tokenizer.json");
-        trained
-            .save(&file, false)
-            .map_err(|error| Error::refused(format!("writing {}: {error}", file.display())))?;
+        trained.save(&file, false).map_err(|error| Error::refused(format!("writing {}: {error}", file.display())))?;
         let seconds = (context.clock.monotonic() - begun).as_secs_f64();
 
         context.observer.on(Event::phase("judge"));
@@ -89,7 +87,11 @@ impl TokenizerJob {
     }
 }
 
-fn judge(context: &Context<'_>, corpus: &Corpus, trained: tokenizer::Tokenizer) -> Result<(Fragmentation, Fragmentation)> {
+fn judge(
+    context: &Context<'_>,
+    corpus: &Corpus,
+    trained: tokenizer::Tokenizer,
+) -> Result<(Fragmentation, Fragmentation)> {
     let counter = Counter::new(trained);
     let (mut train, mut heldout) = (Fragmentation::default(), Fragmentation::default());
     let mut passages = corpus.passages()?;

@@ -77,7 +77,11 @@ impl TuneJob {
         let passages = Corpus::open(&corpus.path)?.all_passages()?;
         let (train, dev) = pairs::read_rows(&pairs.path)?;
         if train.len() < 2 {
-            return Err(Error::refused(format!("{}: {} pairs to train on; a batch needs two at least", pairs.id, train.len())));
+            return Err(Error::refused(format!(
+                "{}: {} pairs to train on; a batch needs two at least",
+                pairs.id,
+                train.len()
+            )));
         }
 
         let mut encoder = Encoder::load(&base.path, &context.place.device)?;
@@ -91,7 +95,9 @@ impl TuneJob {
         let examples = examples(&encoder, &train, &negatives, &passages)?;
         let mut dev_set = DevSet::new(&encoder, &dev, &passages, settings.seed)?;
         if dev_set.is_none() {
-            context.observer.on(Event::warning("no dev questions: the last checkpoint is kept, not the best; `lapidary corpus` shows the folds"));
+            context.observer.on(Event::warning(
+                "no dev questions: the last checkpoint is kept, not the best; `lapidary corpus` shows the folds",
+            ));
         }
 
         let options = TrainingOptions::from_settings(settings, encoder.config().hidden_dropout_prob);
@@ -158,7 +164,9 @@ impl TuneJob {
         let source = self.settings.negatives.unwrap_or(default);
         if source == Negatives::None {
             if self.settings.loss == Loss::Triplet && given.iter().any(Vec::is_empty) {
-                return Err(Error::refused("the triplet loss needs a negative for every pair: use --negatives base or bm25"));
+                return Err(Error::refused(
+                    "the triplet loss needs a negative for every pair: use --negatives base or bm25",
+                ));
             }
             return Ok(given);
         }
@@ -168,11 +176,10 @@ impl TuneJob {
         let ids: Vec<String> = pool.iter().map(|passage| passage.id.clone()).collect();
         let clusters: Vec<u32> = pool.iter().map(|passage| passage.cluster).collect();
         let queries: Vec<&str> = rows.iter().map(|row| row.query.as_str()).collect();
-        let index: HashMap<&str, usize> = pool.iter().enumerate().map(|(at, passage)| (passage.id.as_str(), at)).collect();
-        let positives: Vec<Vec<usize>> = rows
-            .iter()
-            .map(|row| row.passages().filter_map(|id| index.get(id).copied()).collect())
-            .collect();
+        let index: HashMap<&str, usize> =
+            pool.iter().enumerate().map(|(at, passage)| (passage.id.as_str(), at)).collect();
+        let positives: Vec<Vec<usize>> =
+            rows.iter().map(|row| row.passages().filter_map(|id| index.get(id).copied()).collect()).collect();
         let options = MiningOptions {
             per_query: self.settings.negatives_per_pair,
             relative_margin: self.settings.relative_margin as f32,
@@ -184,21 +191,32 @@ impl TuneJob {
         } else {
             let passages = vectors::embed(context, encoder, base, &texts, Role::Passage, "passages to mine")?;
             let queries = vectors::embed(context, encoder, base, &queries, Role::Query, "questions to mine for")?;
-            retrieval::mine(|query| retrieval::scores(queries.row(query), &passages), &positives, &ids, &clusters, &options)
+            retrieval::mine(
+                |query| retrieval::scores(queries.row(query), &passages),
+                &positives,
+                &ids,
+                &clusters,
+                &options,
+            )
         };
         context.observer.on(Event::note(mined.summary()));
-        let mined = mined.negatives.into_iter().map(|found| found.into_iter().map(|at| ids[at].clone()).collect::<Vec<_>>());
+        let mined =
+            mined.negatives.into_iter().map(|found| found.into_iter().map(|at| ids[at].clone()).collect::<Vec<_>>());
         Ok(given.into_iter().zip(mined).map(|(given, mined)| if given.is_empty() { mined } else { given }).collect())
     }
 }
 
 /// Tokenizes every text once; a row with several positives becomes as many examples.
 fn examples(encoder: &Encoder, rows: &[Row], negatives: &[Vec<String>], passages: &[Passage]) -> Result<Vec<Example>> {
-    let known: HashMap<&str, &str> = passages.iter().map(|passage| (passage.id.as_str(), passage.text.as_str())).collect();
+    let known: HashMap<&str, &str> =
+        passages.iter().map(|passage| (passage.id.as_str(), passage.text.as_str())).collect();
     let text_of = |row: &'_ Row, id: &str| -> Result<String> {
         let text = row.texts.get(id).map(String::as_str).or_else(|| known.get(id).copied());
         text.map(str::to_owned).ok_or_else(|| {
-            Error::refused(format!("query {}: passage {id} is not in the newest corpus; make the pairs again after `corpus refresh`", row.query_id))
+            Error::refused(format!(
+                "query {}: passage {id} is not in the newest corpus; make the pairs again after `corpus refresh`",
+                row.query_id
+            ))
         })
     };
     let (mut queries, mut positives, mut wrong) = (Vec::new(), Vec::new(), Vec::new());
@@ -239,7 +257,8 @@ impl DevSet {
         if rows.is_empty() {
             return Ok(None);
         }
-        let mut chosen: BTreeSet<&str> = rows.iter().flat_map(|row| row.passages()).filter(|id| by_id.contains_key(id)).collect();
+        let mut chosen: BTreeSet<&str> =
+            rows.iter().flat_map(|row| row.passages()).filter(|id| by_id.contains_key(id)).collect();
         // Test passages stay out of sight, even as distractors of dev.
         let mut others: Vec<&str> = passages
             .iter()

@@ -7,7 +7,14 @@ use crate::progress::Event;
 use crate::workspace::Hasher;
 
 /// Texts under one model; the same texts under the same model are read from the cache.
-pub(super) fn embed(context: &Context<'_>, encoder: &Encoder, model: &Found, texts: &[&str], role: Role, what: &str) -> Result<Embeddings> {
+pub(super) fn embed(
+    context: &Context<'_>,
+    encoder: &Encoder,
+    model: &Found,
+    texts: &[&str],
+    role: Role,
+    what: &str,
+) -> Result<Embeddings> {
     let mut hasher = Hasher::default()
         .part(model.digest.as_str())
         .part(encoder.max_length().to_string())

@@ -52,9 +52,11 @@ impl Analyzer {
             return Ok(Self::plain());
         }
         let found = STEMMERS.iter().find(|(name, ..)| *name == wanted.to_lowercase());
-        found.map(|(name, _, algorithm)| Self { name, stemmer: Some(Stemmer::create(*algorithm)) }).ok_or_else(|| Error::UnknownStemmer {
-            wanted: wanted.to_owned(),
-            known: STEMMERS.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", "),
+        found.map(|(name, _, algorithm)| Self { name, stemmer: Some(Stemmer::create(*algorithm)) }).ok_or_else(|| {
+            Error::UnknownStemmer {
+                wanted: wanted.to_owned(),
+                known: STEMMERS.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", "),
+            }
         })
     }
 

@@ -77,7 +77,8 @@ mod tests {
         let index = Bm25::index(["a b b", "b c", "d"].into_iter(), Analyzer::plain());
         let scores = index.scores("b");
         let idf = (1.0 + (3.0 - 2.0 + 0.5) / (2.0 + 0.5_f32)).ln();
-        let expected = |frequency: f32, length: f32| idf * frequency * 2.5 / (frequency + 1.5 * (0.25 + 0.75 * length / 2.0));
+        let expected =
+            |frequency: f32, length: f32| idf * frequency * 2.5 / (frequency + 1.5 * (0.25 + 0.75 * length / 2.0));
         assert!((scores[0] - expected(2.0, 3.0)).abs() < 1e-6 && (scores[1] - expected(1.0, 2.0)).abs() < 1e-6);
         assert_eq!(scores[2], 0.0);
         assert_eq!(index.scores("b b")[1], 2.0 * scores[1]);
@@ -85,7 +86,10 @@ mod tests {
 
     #[test]
     fn stems_meet() {
-        let index = Bm25::index(["The valves are leaking", "Насосы остановлены"].into_iter(), Analyzer::for_language(whatlang::Lang::Eng));
+        let index = Bm25::index(
+            ["The valves are leaking", "Насосы остановлены"].into_iter(),
+            Analyzer::for_language(whatlang::Lang::Eng),
+        );
         assert!(index.scores("leak in a valve")[0] > 0.0);
     }
 }

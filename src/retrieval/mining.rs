@@ -53,7 +53,8 @@ pub fn mine(
     clusters: &[u32],
     options: &MiningOptions,
 ) -> Mined {
-    let mut mined = Mined { negatives: Vec::with_capacity(positives.len()), positive_mean: 0.0, negative_mean: 0.0, too_near: 0 };
+    let mut mined =
+        Mined { negatives: Vec::with_capacity(positives.len()), positive_mean: 0.0, negative_mean: 0.0, too_near: 0 };
     let (mut of_positives, mut of_negatives) = (Vec::new(), Vec::new());
     for (query, positives) in positives.iter().enumerate() {
         let scores = scores_of(query);

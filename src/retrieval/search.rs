@@ -45,7 +45,9 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 
 /// The best passages by score; of equals, the smaller id comes first.
 pub fn top(scores: &[f32], ids: &[String], count: usize) -> Vec<Hit> {
-    let order = |a: &Hit, b: &Hit| -> Ordering { b.score.total_cmp(&a.score).then_with(|| ids[a.passage].cmp(&ids[b.passage])) };
+    let order = |a: &Hit, b: &Hit| -> Ordering {
+        b.score.total_cmp(&a.score).then_with(|| ids[a.passage].cmp(&ids[b.passage]))
+    };
     let mut hits: Vec<Hit> = scores.iter().enumerate().map(|(passage, &score)| Hit { passage, score }).collect();
     if count < hits.len() {
         if count == 0 {

@@ -47,7 +47,12 @@ impl RunFolder {
         let stamp = utc_stamp(now);
         // Process and clock tell apart all but runs of one millisecond; those are told apart by trying again.
         for attempt in 0_u32.. {
-            let id = short_id(&[&pid.to_string(), &clock.monotonic().as_nanos().to_string(), &now.to_string(), &attempt.to_string()]);
+            let id = short_id(&[
+                &pid.to_string(),
+                &clock.monotonic().as_nanos().to_string(),
+                &now.to_string(),
+                &attempt.to_string(),
+            ]);
             let path = workspace.runs().join(format!("{stamp}-{job}-{}", &id[..4]));
             std::fs::create_dir_all(workspace.runs()).map_err(workspace::Error::io("making", workspace.runs()))?;
             match std::fs::create_dir(&path) {
@@ -125,7 +130,8 @@ impl RunFolder {
     pub fn record(&self) -> Result<RunRecord> {
         let path = self.path.join("run.json");
         let text = std::fs::read_to_string(&path).map_err(workspace::Error::io("reading", &path))?;
-        let record: RunRecord = serde_json::from_str(&text).map_err(|error| workspace::Error::malformed(&path, error))?;
+        let record: RunRecord =
+            serde_json::from_str(&text).map_err(|error| workspace::Error::malformed(&path, error))?;
         if record.schema > SCHEMA {
             return Err(workspace::Error::Newer { path, found: record.schema }.into());
         }
@@ -139,7 +145,8 @@ impl RunFolder {
     /// Takes the run's lock, or `None` where another process holds it.
     pub(super) fn try_lock(&self) -> Result<Option<File>> {
         let path = self.path.join("lock");
-        let file = File::options().create(true).append(true).open(&path).map_err(workspace::Error::io("locking", &path))?;
+        let file =
+            File::options().create(true).append(true).open(&path).map_err(workspace::Error::io("locking", &path))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
             Err(std::fs::TryLockError::WouldBlock) => Ok(None),
@@ -180,7 +187,10 @@ fn utc_stamp(unix_ms: u64) -> String {
 
 pub(super) fn host() -> String {
     let read = |path: &str| std::fs::read_to_string(path).ok();
-    read("/proc/sys/kernel/hostname").or_else(|| read("/etc/hostname")).map(|name| name.trim().to_owned()).unwrap_or_default()
+    read("/proc/sys/kernel/hostname")
+        .or_else(|| read("/etc/hostname"))
+        .map(|name| name.trim().to_owned())
+        .unwrap_or_default()
 }
 
 pub(super) fn boot() -> String {

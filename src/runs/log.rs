@@ -99,7 +99,7 @@ mod tests {
         let path = folder.path().join("events.jsonl");
         std::fs::write(&path, "{\"v\":1,\"t\":5,\"kind\":\"phase\",\"name\":\"a\"}\n{\"v\":1,\"t\":6,\"ki").unwrap();
         let (events, at, _) = read_events(&path, 0).unwrap();
-        assert_eq!((events.len(), at), (1, 41));
+        assert_eq!((events.len(), at), (1, 40));
         assert!(EventLog::open(&path).unwrap().append(Event::phase("b"), 7));
         let (events, _, garbage) = read_events(&path, at).unwrap();
         assert_eq!((events.len(), garbage), (1, 1));

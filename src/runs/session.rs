@@ -111,7 +111,10 @@ impl Observer for Session<'_> {
             }
             let written = self.log.append(event.clone(), now);
             if !written && !self.warned_of_loss.swap(true, Ordering::Relaxed) {
-                let text = format!("{}: cannot be written (is the disk full?); the job goes on, its log has a gap", self.run.path().display());
+                let text = format!(
+                    "{}: cannot be written (is the disk full?); the job goes on, its log has a gap",
+                    self.run.path().display()
+                );
                 self.foreground.on(Event::warning(text));
             }
         }

@@ -47,7 +47,8 @@ impl<C: Choice> Value for C {
 
     fn parse(given: &str, parameter: &Parameter) -> Result<Self, SettingError> {
         let at = C::WORDS.iter().position(|word| *word == given);
-        at.map(|at| C::ALL[at]).ok_or_else(|| parameter.refuse(given, format!("must be one of {}", C::WORDS.join(", "))))
+        at.map(|at| C::ALL[at])
+            .ok_or_else(|| parameter.refuse(given, format!("must be one of {}", C::WORDS.join(", "))))
     }
 
     fn show(&self) -> String {
@@ -63,7 +64,8 @@ macro_rules! number {
             const SHAPE: Shape = Shape::$shape;
 
             fn parse(given: &str, parameter: &Parameter) -> Result<Self, SettingError> {
-                let number: $type = given.trim().replace('_', "").parse().map_err(|_| parameter.refuse(given, $expected))?;
+                let number: $type =
+                    given.trim().replace('_', "").parse().map_err(|_| parameter.refuse(given, $expected))?;
                 parameter.within_range(given, number as f64)?;
                 Ok(number)
             }

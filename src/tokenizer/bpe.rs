@@ -2,12 +2,12 @@
 //!
 //! The seam for another trainer: texts and settings in, a tokenizer out.
 
+use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, BpeTrainerBuilder};
 use tokenizers::normalizers::{Lowercase, NFC, Sequence};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::utils::ProgressFormat;
-use tokenizers::models::TrainerWrapper;
 use tokenizers::{AddedToken, NormalizerWrapper, Tokenizer};
 
 use super::{Error, Result};
@@ -22,8 +22,13 @@ const REPORT: usize = 256;
 /// Trains on texts as they stream by; memory follows their distinct words.
 ///
 /// The result begins a text with `[CLS]` and ends it with `[SEP]`, as BERT does. Byte-level, it has no unknown tokens.
-pub fn train_bpe(settings: &TokenizerSettings, texts: impl Iterator<Item = String> + Send, observer: &dyn Observer) -> Result<Tokenizer> {
-    let library = |error: tokenizers::Error| Error::Library { doing: "training a tokenizer", problem: error.to_string() };
+pub fn train_bpe(
+    settings: &TokenizerSettings,
+    texts: impl Iterator<Item = String> + Send,
+    observer: &dyn Observer,
+) -> Result<Tokenizer> {
+    let library =
+        |error: tokenizers::Error| Error::Library { doing: "training a tokenizer", problem: error.to_string() };
     let mut tokenizer = Tokenizer::new(BPE::default());
     let mut normalizers: Vec<NormalizerWrapper> = vec![NFC.into()];
     if settings.lowercase {

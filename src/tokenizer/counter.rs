@@ -67,8 +67,11 @@ impl Counter {
 
     /// Words and tokens of each text.
     pub fn count<T: AsRef<str> + Sync>(&self, texts: &[T]) -> Result<Vec<Fragmentation>> {
-        let blocks: Vec<(usize, &str)> =
-            texts.iter().enumerate().flat_map(|(at, text)| self.blocks(text.as_ref()).into_iter().map(move |block| (at, block))).collect();
+        let blocks: Vec<(usize, &str)> = texts
+            .iter()
+            .enumerate()
+            .flat_map(|(at, text)| self.blocks(text.as_ref()).into_iter().map(move |block| (at, block)))
+            .collect();
         let counted = blocks.par_iter().map(|(at, block)| Ok((*at, self.count_block(block)?)));
         let counted: Vec<(usize, Fragmentation)> = counted.collect::<Result<_>>()?;
         let mut counts = vec![Fragmentation::default(); texts.len()];
@@ -160,7 +163,8 @@ impl Counter {
 
     fn encode(&self, text: &str) -> Result<u32> {
         let encoding = self.tokenizer.encode_fast(text, false);
-        let encoding = encoding.map_err(|error| Error::Library { doing: "counting tokens", problem: error.to_string() })?;
+        let encoding =
+            encoding.map_err(|error| Error::Library { doing: "counting tokens", problem: error.to_string() })?;
         Ok(encoding.len() as u32)
     }
 
@@ -193,7 +197,8 @@ impl Counter {
                 entry.1 += times * u64::from(*tokens).saturating_sub(1);
             }
         }
-        let mut bounded: Vec<(u64, String, u64)> = words.into_iter().map(|(word, (times, bound))| (bound, word, times)).collect();
+        let mut bounded: Vec<(u64, String, u64)> =
+            words.into_iter().map(|(word, (times, bound))| (bound, word, times)).collect();
         bounded.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
         let mut worst: Vec<WorstWord> = Vec::new();
         let mut least = 0;
@@ -216,7 +221,10 @@ impl Counter {
     fn pieces(&self, word: &str) -> Vec<String> {
         let Ok(encoding) = self.tokenizer.encode_char_offsets(format!(" {word}"), false) else { return Vec::new() };
         let characters: Vec<char> = std::iter::once(' ').chain(word.chars()).collect();
-        let byte_level = self.tokenizer.get_decoder().is_some_and(|decoder| matches!(decoder, tokenizers::DecoderWrapper::ByteLevel(_)));
+        let byte_level = self
+            .tokenizer
+            .get_decoder()
+            .is_some_and(|decoder| matches!(decoder, tokenizers::DecoderWrapper::ByteLevel(_)));
         let piece = |(token, (start, end)): (&String, &(usize, usize))| {
             if byte_level {
                 let text: String = characters[*start..*end].iter().collect();
@@ -226,5 +234,200 @@ impl Counter {
             }
         };
         encoding.get_tokens().iter().zip(encoding.get_offsets()).map(piece).filter(|piece| !piece.is_empty()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use tokenizers::models::TrainerWrapper;
+    use tokenizers::models::bpe::{BPE, BpeTrainerBuilder};
+    use tokenizers::models::unigram::{Unigram, UnigramTrainerBuilder};
+    use tokenizers::models::wordpiece::{WordPiece, WordPieceTrainerBuilder};
+    use tokenizers::normalizers::{BertNormalizer, Lowercase, NFC, NFKC, Sequence};
+    use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
+    use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+    use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
+    use tokenizers::{AddedToken, NormalizerWrapper};
+
+    const TEXT: &str = "The purge drum vents non-condensable gases; don't open it. Compressors, condensers and receivers: \
+        they've 12 valves, 3.5 bar, #7! Аммиачный ресивер собирает жидкость, стекающую из конденсатора. 冷媒 流れる ammonia";
+
+    fn special(names: &[&str]) -> Vec<AddedToken> {
+        names.iter().map(|name| AddedToken::from(*name, true)).collect()
+    }
+
+    fn trained(mut tokenizer: Tokenizer, trainer: impl Into<TrainerWrapper>) -> Tokenizer {
+        tokenizer.train(&mut trainer.into(), TEXT.split(". ")).unwrap();
+        tokenizer
+    }
+
+    fn word_piece() -> Tokenizer {
+        let model = WordPiece::builder().unk_token("[UNK]".into()).build().unwrap();
+        let mut tokenizer = Tokenizer::new(model);
+        tokenizer.with_normalizer(Some(BertNormalizer::default())).unwrap();
+        tokenizer.with_pre_tokenizer(Some(BertPreTokenizer));
+        let names = special(&["[UNK]", "[CLS]", "[SEP]", "[MASK]"]);
+        trained(
+            tokenizer,
+            WordPieceTrainerBuilder::new().vocab_size(160).show_progress(false).special_tokens(names).build(),
+        )
+    }
+
+    fn byte_level(prefix_space: bool, normalizers: Vec<NormalizerWrapper>) -> Tokenizer {
+        let mut tokenizer = Tokenizer::new(BPE::default());
+        tokenizer.with_pre_tokenizer(Some(ByteLevel::new(prefix_space, true, true)));
+        if !normalizers.is_empty() {
+            tokenizer.with_normalizer(Some(Sequence::new(normalizers))).unwrap();
+        }
+        let trainer = BpeTrainerBuilder::new()
+            .vocab_size(400)
+            .show_progress(false)
+            .special_tokens(special(&["</s>", "[SEP]"]))
+            .initial_alphabet(ByteLevel::alphabet().into_iter().collect());
+        trained(tokenizer, trainer.build())
+    }
+
+    fn unigram(scheme: PrependScheme) -> Tokenizer {
+        let mut tokenizer = Tokenizer::new(Unigram::default());
+        tokenizer.with_normalizer(Some(NFKC)).unwrap();
+        tokenizer.with_pre_tokenizer(Some(Metaspace::new('▁', scheme, true)));
+        let trainer = UnigramTrainerBuilder::default()
+            .vocab_size(120)
+            .show_progress(false)
+            .unk_token(Some("<unk>".into()))
+            .special_tokens(special(&["<unk>", "</s>"]))
+            .build()
+            .unwrap();
+        trained(tokenizer, trainer)
+    }
+
+    fn all() -> Vec<(&'static str, Tokenizer)> {
+        vec![
+            ("WordPiece", word_piece()),
+            ("byte-level BPE", byte_level(false, Vec::new())),
+            ("byte-level BPE with a prefix space", byte_level(true, vec![NFC.into()])),
+            ("byte-level BPE in lower case", byte_level(false, vec![NFC.into(), Lowercase.into()])),
+            ("Unigram", unigram(PrependScheme::Always)),
+            ("Unigram with the first word marked", unigram(PrependScheme::First)),
+        ]
+    }
+
+    fn same(name: &str, tokenizer: &Tokenizer, text: &str) {
+        let counter = Counter::new(tokenizer.clone());
+        assert!(counter.exact_by_words(), "{name} can be counted by words");
+        let expected = tokenizer.encode(text, false).unwrap().len() as u64;
+        // Twice: the second time from memory.
+        for _ in 0..2 {
+            assert_eq!(counter.count(&[text]).unwrap()[0].tokens, expected, "{name}: {text:?}");
+        }
+    }
+
+    /// Pieces that have tripped tokenizers up.
+    fn hostile() -> impl Strategy<Value = String> {
+        let pieces = [
+            " ",
+            "  ",
+            "\n",
+            "\r\n",
+            "\t",
+            "\u{b}",
+            "\u{c}",
+            "\u{85}",
+            "\u{a0}",
+            "\u{3000}",
+            "\u{2028}",
+            "\u{200b}",
+            "\u{200d}",
+            "\0",
+            "a",
+            "B",
+            "é",
+            "e\u{301}",
+            "\u{301}",
+            "ß",
+            "İ",
+            "ю",
+            "Ё",
+            "中",
+            "流れ",
+            "ไทย",
+            "👩\u{200d}🔧",
+            "🇫🇷",
+            "\u{600}",
+            "\u{d4e}",
+            "1",
+            "42",
+            ".",
+            ",",
+            "'",
+            "'s",
+            "n't",
+            "##",
+            "[SEP]",
+            "[sep]",
+            "</s>",
+            "[",
+            "▁",
+            "-",
+            "_",
+            "valve",
+            "Receiver",
+            "don't",
+            "x²",
+            "ﬁ",
+            "½",
+            "\u{feff}",
+            "\u{202e}",
+        ];
+        prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..24).prop_map(|parts| parts.concat())
+    }
+
+    #[test]
+    fn counts_are_those_of_the_tokenizer() {
+        let tokenizers = all();
+        let mut runner =
+            proptest::test_runner::TestRunner::new(ProptestConfig { cases: 600, ..ProptestConfig::default() });
+        let texts = prop_oneof![3 => hostile(), 1 => "\\PC{0,60}", 1 => any::<String>()];
+        runner
+            .run(&texts, |text| {
+                for (name, tokenizer) in &tokenizers {
+                    same(name, tokenizer, &text);
+                }
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn long_texts_are_cut_where_it_does_not_matter() {
+        let text = TEXT.repeat(1 + 4 * BLOCK / TEXT.len()) + &"x".repeat(2 * BLOCK) + &" \n ".repeat(BLOCK) + "end";
+        for (name, tokenizer) in all() {
+            same(name, &tokenizer, &text);
+        }
+    }
+
+    #[test]
+    fn an_unknown_pipeline_is_encoded_in_full() {
+        let mut tokenizer = byte_level(false, Vec::new());
+        tokenizer.with_normalizer(Some(tokenizers::normalizers::Strip::new(true, true))).unwrap();
+        let counter = Counter::new(tokenizer.clone());
+        assert!(!counter.exact_by_words());
+        let counted = counter.count(&["  a valve  "]).unwrap()[0];
+        assert_eq!(counted.tokens, tokenizer.encode("  a valve  ", false).unwrap().len() as u64);
+        assert_eq!(counted.words, 2);
+    }
+
+    #[test]
+    fn the_worst_words_are_named_with_their_pieces() {
+        let counter = Counter::new(word_piece());
+        counter.count(&["(thermosiphon) thermosiphon, the thermosiphon. the the zzz"]).unwrap();
+        let worst = &counter.worst(1)[0];
+        assert_eq!((worst.word.as_str(), worst.count), ("thermosiphon", 3));
+        assert_eq!(worst.pieces.concat().replace("##", ""), "thermosiphon");
+        let counter = Counter::new(byte_level(false, Vec::new()));
+        counter.count(&["жидкостями жидкостями"]).unwrap();
+        assert_eq!(counter.worst(1)[0].pieces.concat(), "жидкостями");
     }
 }

@@ -125,13 +125,21 @@ fn boundary_of(pre_tokenizer: &Value) -> Option<(Boundary, Finer)> {
         // With its own pattern; without it the whole text is one piece. A prefix space goes before the first word only,
         // where the text does not begin with white space: parts after the first always do.
         "ByteLevel" if pre_tokenizer["use_regex"] != false => Some((Boundary::WhiteSpace, Finer::Gpt2)),
-        "Metaspace" if pre_tokenizer["split"] != false && pre_tokenizer["replacement"] == "▁" => Some((Boundary::Space, Finer::No)),
+        "Metaspace" if pre_tokenizer["split"] != false && pre_tokenizer["replacement"] == "▁" => {
+            Some((Boundary::Space, Finer::No))
+        }
         "Sequence" => {
             let parts = pre_tokenizer["pretokenizers"].as_array()?;
             let (first, rest) = parts.split_first()?;
             // What comes after works within the pieces of the first; these do not care where in a text a piece stood.
-            let local = |part: &Value| matches!(part["type"].as_str(), Some("Digits" | "Punctuation" | "Metaspace" | "WhitespaceSplit" | "Whitespace"));
-            let drops_blanks = matches!(first["type"].as_str(), Some("BertPreTokenizer" | "WhitespaceSplit" | "Whitespace"));
+            let local = |part: &Value| {
+                matches!(
+                    part["type"].as_str(),
+                    Some("Digits" | "Punctuation" | "Metaspace" | "WhitespaceSplit" | "Whitespace")
+                )
+            };
+            let drops_blanks =
+                matches!(first["type"].as_str(), Some("BertPreTokenizer" | "WhitespaceSplit" | "Whitespace"));
             (drops_blanks && rest.iter().all(local)).then_some((Boundary::WhiteSpace, Finer::No))
         }
         _ => None,

@@ -13,7 +13,8 @@ pub fn load(path: &Path) -> Result<Tokenizer> {
         return Err(malformed("no such file: name a tokenizer.json, or a folder that holds one".to_owned()));
     }
     let bytes = std::fs::read(&file).map_err(|error| malformed(error.to_string()))?;
-    let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(|error| malformed(format!("no tokenizer that this version reads: {error}")))?;
+    let mut tokenizer = Tokenizer::from_bytes(bytes)
+        .map_err(|error| malformed(format!("no tokenizer that this version reads: {error}")))?;
     tokenizer.with_truncation(None).map_err(|error| malformed(error.to_string()))?;
     tokenizer.with_padding(None);
     Ok(tokenizer)

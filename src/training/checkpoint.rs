@@ -74,7 +74,12 @@ impl Checkpoints {
     }
 
     /// Goes on from the newest checkpoint, if that is wanted and there is one.
-    pub(super) fn restore(&self, encoder: &Encoder, options: AdamWOptions, of: &Digest) -> Result<Option<(AdamW, State)>> {
+    pub(super) fn restore(
+        &self,
+        encoder: &Encoder,
+        options: AdamWOptions,
+        of: &Digest,
+    ) -> Result<Option<(AdamW, State)>> {
         if !self.resume {
             return Ok(None);
         }
@@ -129,7 +134,11 @@ fn weights(encoder: &Encoder) -> BTreeMap<String, Tensor> {
 
 fn save_tensors(tensors: &BTreeMap<String, Tensor>, path: &Path) -> Result<()> {
     let failed = |error: std::io::Error| Error::from(workspace::Error::io("writing", path)(error));
-    let result = safetensors::tensor::serialize_to_file(tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)), None, path);
+    let result = safetensors::tensor::serialize_to_file(
+        tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)),
+        None,
+        path,
+    );
     match result {
         Ok(()) => {}
         Err(safetensors::SafeTensorError::IoError(error)) => return Err(failed(error)),

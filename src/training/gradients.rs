@@ -39,7 +39,8 @@ pub fn batch_gradients(
     let negatives = batch.iter().flat_map(|example| example.negatives.iter().take(each).map(Vec::as_slice));
     let texts: Vec<&[u32]> = queries.chain(positives).chain(negatives).collect();
     let tokens = texts.iter().map(|text| text.len()).sum();
-    let dropout = |group: usize| if rate > 0.0 { Dropout::On { rate, seed: mix(seed, group as u64) } } else { Dropout::Off };
+    let dropout =
+        |group: usize| if rate > 0.0 { Dropout::On { rate, seed: mix(seed, group as u64) } } else { Dropout::Off };
     let loss_of = |embeddings: &Tensor| -> candle_core::Result<Tensor> {
         let n = batch.len();
         let negatives = (each > 0).then(|| embeddings.narrow(0, 2 * n, n * each)).transpose()?;
@@ -63,7 +64,8 @@ pub fn batch_gradients(
         return Ok(BatchGradients { loss: scalar(&loss)?, gradients, tokens });
     }
 
-    let embedded = groups.iter().enumerate().map(|(at, group)| encoder.forward_without_graph(&chosen(group), dropout(at)));
+    let embedded =
+        groups.iter().enumerate().map(|(at, group)| encoder.forward_without_graph(&chosen(group), dropout(at)));
     let embedded = embedded.collect::<Result<Vec<_>, _>>()?;
     let leaves = Var::from_tensor(&Tensor::cat(&embedded, 0)?)?;
     let loss = loss_of(&leaves.index_select(&places, 0)?)?;

@@ -48,7 +48,13 @@ impl Objective {
     }
 }
 
-fn mnrl(queries: &Tensor, positives: &Tensor, negatives: Option<&Tensor>, scale: f64, symmetric: bool) -> Result<Tensor> {
+fn mnrl(
+    queries: &Tensor,
+    positives: &Tensor,
+    negatives: Option<&Tensor>,
+    scale: f64,
+    symmetric: bool,
+) -> Result<Tensor> {
     let (queries, positives) = (unit(queries)?, unit(positives)?);
     let passages = match negatives {
         Some(negatives) => Tensor::cat(&[&positives, &unit(negatives)?], 0)?,
@@ -67,17 +73,25 @@ fn diagonal_cross_entropy(scores: &Tensor) -> Result<Tensor> {
     let (rows, columns) = scores.dims2()?;
     let shifted = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?;
     let normalizers = shifted.exp()?.sum(D::Minus1)?.log()?;
-    let diagonal: Vec<f32> = (0..rows * columns).map(|at| if at % columns == at / columns { 1.0 } else { 0.0 }).collect();
+    let diagonal: Vec<f32> =
+        (0..rows * columns).map(|at| if at % columns == at / columns { 1.0 } else { 0.0 }).collect();
     let diagonal = Tensor::from_vec(diagonal, (rows, columns), scores.device())?.to_dtype(scores.dtype())?;
     let right = (shifted * diagonal)?.sum(D::Minus1)?;
     (normalizers - right)?.mean_all()
 }
 
-fn triplet(queries: &Tensor, positives: &Tensor, negatives: &Tensor, distance: Distance, margin: f64) -> Result<Tensor> {
+fn triplet(
+    queries: &Tensor,
+    positives: &Tensor,
+    negatives: &Tensor,
+    distance: Distance,
+    margin: f64,
+) -> Result<Tensor> {
     let (rows, dim) = queries.dims2()?;
     let each = negatives.dims2()?.0 / rows;
     // Each query and its positive stand beside each of the query's negatives.
-    let repeat = |x: &Tensor| x.unsqueeze(1)?.broadcast_as((rows, each, dim))?.contiguous()?.reshape((rows * each, dim));
+    let repeat =
+        |x: &Tensor| x.unsqueeze(1)?.broadcast_as((rows, each, dim))?.contiguous()?.reshape((rows * each, dim));
     let (queries, positives) = (repeat(queries)?, repeat(positives)?);
     let between = |a: &Tensor, b: &Tensor| match distance {
         Distance::Cosine => 1.0 - (unit(a)? * unit(b)?)?.sum(D::Minus1)?,
@@ -106,7 +120,11 @@ mod tests {
     fn mnrl_by_hand() {
         let (queries, positives) = (rows(&[[1.0, 0.0], [0.0, 2.0]]), rows(&[[3.0, 0.0], [0.0, 1.0]]));
         let loss = |negatives: Option<&Tensor>, symmetric| {
-            Objective::Mnrl { scale: 1.0, symmetric }.loss(&queries, &positives, negatives).unwrap().to_scalar::<f32>().unwrap()
+            Objective::Mnrl { scale: 1.0, symmetric }
+                .loss(&queries, &positives, negatives)
+                .unwrap()
+                .to_scalar::<f32>()
+                .unwrap()
         };
         // Cosines are 1 on the diagonal and 0 off it.
         let expected = (1.0_f32.exp() + 1.0).ln() - 1.0;

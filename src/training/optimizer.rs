@@ -58,7 +58,8 @@ impl AdamW {
     /// The norm of all gradients together.
     pub fn gradient_norm(gradients: &BTreeMap<String, Tensor>) -> Result<f64> {
         // On a device the sums stay there and come over together: one wait, not one a parameter.
-        let squares = gradients.values().map(|gradient| gradient.sqr()?.sum_all()).collect::<candle_core::Result<Vec<_>>>()?;
+        let squares =
+            gradients.values().map(|gradient| gradient.sqr()?.sum_all()).collect::<candle_core::Result<Vec<_>>>()?;
         if squares.is_empty() {
             return Ok(0.0);
         }
@@ -67,7 +68,13 @@ impl AdamW {
     }
 
     /// Moves every parameter that has a gradient; each gradient counts `scale` times.
-    pub fn update(&mut self, parameters: &Parameters, gradients: &BTreeMap<String, Tensor>, rate: f64, scale: f64) -> Result<()> {
+    pub fn update(
+        &mut self,
+        parameters: &Parameters,
+        gradients: &BTreeMap<String, Tensor>,
+        rate: f64,
+        scale: f64,
+    ) -> Result<()> {
         self.step += 1;
         for (name, var) in parameters.iter() {
             let Some(gradient) = gradients.get(name) else { continue };
@@ -79,8 +86,18 @@ impl AdamW {
             let decay = if decays(name) { self.options.weight_decay } else { 0.0 };
             let update = Update::new(&self.options, self.step, rate, scale, decay);
             if gradient.device().is_cpu() {
-                first.inplace_op2(&gradient, &Moment { keep: update.beta1, add: (1.0 - update.beta1) * update.scale, squared: false })?;
-                second.inplace_op2(&gradient, &Moment { keep: update.beta2, add: (1.0 - update.beta2) * update.scale * update.scale, squared: true })?;
+                first.inplace_op2(
+                    &gradient,
+                    &Moment { keep: update.beta1, add: (1.0 - update.beta1) * update.scale, squared: false },
+                )?;
+                second.inplace_op2(
+                    &gradient,
+                    &Moment {
+                        keep: update.beta2,
+                        add: (1.0 - update.beta2) * update.scale * update.scale,
+                        squared: true,
+                    },
+                )?;
                 var.as_tensor().inplace_op3(first, second, &update)?;
             } else {
                 let gradient = (gradient * scale)?;
@@ -123,12 +140,16 @@ struct Moment {
 }
 
 fn slice_of<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<&'a [f32]> {
-    let Some((start, end)) = layout.contiguous_offsets() else { candle_core::bail!("an optimizer's tensors are contiguous") };
+    let Some((start, end)) = layout.contiguous_offsets() else {
+        candle_core::bail!("an optimizer's tensors are contiguous")
+    };
     Ok(&storage.as_slice::<f32>()?[start..end])
 }
 
 fn slice_of_mut<'a>(storage: &'a mut CpuStorage, layout: &Layout) -> candle_core::Result<&'a mut [f32]> {
-    let Some((start, end)) = layout.contiguous_offsets() else { candle_core::bail!("an optimizer's tensors are contiguous") };
+    let Some((start, end)) = layout.contiguous_offsets() else {
+        candle_core::bail!("an optimizer's tensors are contiguous")
+    };
     match storage {
         CpuStorage::F32(values) => Ok(&mut values[start..end]),
         _ => candle_core::bail!("an optimizer's tensors are f32"),
@@ -140,7 +161,13 @@ impl InplaceOp2 for Moment {
         "adamw-moment"
     }
 
-    fn cpu_fwd(&self, moment: &mut CpuStorage, of_moment: &Layout, gradient: &CpuStorage, of_gradient: &Layout) -> candle_core::Result<()> {
+    fn cpu_fwd(
+        &self,
+        moment: &mut CpuStorage,
+        of_moment: &Layout,
+        gradient: &CpuStorage,
+        of_gradient: &Layout,
+    ) -> candle_core::Result<()> {
         let gradient = slice_of(gradient, of_gradient)?;
         let moment = slice_of_mut(moment, of_moment)?;
         moment.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK)).for_each(|(moment, gradient)| {
@@ -199,11 +226,13 @@ impl InplaceOp3 for Update {
         let values = slice_of_mut(values, of_values)?;
         let rate = self.rate / self.first_correction;
         let correction = 1.0 / self.second_correction;
-        values.par_chunks_mut(CHUNK).zip(first.par_chunks(CHUNK)).zip(second.par_chunks(CHUNK)).for_each(|((values, first), second)| {
-            for ((value, first), second) in values.iter_mut().zip(first).zip(second) {
-                *value = self.shrink * *value - rate * first / ((second * correction).sqrt() + self.epsilon);
-            }
-        });
+        values.par_chunks_mut(CHUNK).zip(first.par_chunks(CHUNK)).zip(second.par_chunks(CHUNK)).for_each(
+            |((values, first), second)| {
+                for ((value, first), second) in values.iter_mut().zip(first).zip(second) {
+                    *value = self.shrink * *value - rate * first / ((second * correction).sqrt() + self.epsilon);
+                }
+            },
+        );
         Ok(())
     }
 }

@@ -56,7 +56,8 @@ pub fn train(
     steps = steps.min(options.max_steps.unwrap_or(steps));
     let of = identity(encoder, &plan, options)?;
     if examples.len() < options.batch {
-        let text = format!("{} pairs are fewer than a batch of {}: one batch holds them all", examples.len(), options.batch);
+        let text =
+            format!("{} pairs are fewer than a batch of {}: one batch holds them all", examples.len(), options.batch);
         observer.on(Event::warning(text));
     }
     observer.on(Event::phase("self-test"));
@@ -69,7 +70,19 @@ pub fn train(
         }
         None => (AdamW::new(options.optimizer), State { of, step: 0, base_dev: None, best: None, losses: Vec::new() }),
     };
-    let mut trainer = Trainer { encoder, examples, options, checkpoints, observer, clock, judge, optimizer, state, steps, times: Vec::new() };
+    let mut trainer = Trainer {
+        encoder,
+        examples,
+        options,
+        checkpoints,
+        observer,
+        clock,
+        judge,
+        optimizer,
+        state,
+        steps,
+        times: Vec::new(),
+    };
     let begun = clock.monotonic();
     match trainer.run(&plan, begun) {
         // Asked to stop while dev was scored.
@@ -143,7 +156,14 @@ impl Trainer<'_, '_> {
         let step = self.state.step + 1;
         let chosen: Vec<&Example> = batch.iter().map(|&at| &self.examples[at]).collect();
         let seed = mix(self.options.seed, step as u64);
-        let found = batch_gradients(self.encoder, &chosen, self.options.objective, self.options.micro_batch, self.options.dropout, seed)?;
+        let found = batch_gradients(
+            self.encoder,
+            &chosen,
+            self.options.objective,
+            self.options.micro_batch,
+            self.options.dropout,
+            seed,
+        )?;
         let norm = AdamW::gradient_norm(&found.gradients)?;
         for (what, value) in [("loss", found.loss), ("gradient norm", norm)] {
             if !value.is_finite() {
@@ -228,11 +248,14 @@ impl Trainer<'_, '_> {
     }
 
     fn warn_of_checkpoint(&self, error: &Error) {
-        self.observer.on(Event::warning(format!("no checkpoint at step {}: {error}; training goes on", self.state.step)));
+        self.observer
+            .on(Event::warning(format!("no checkpoint at step {}: {error}; training goes on", self.state.step)));
     }
 
     fn stop(&mut self, begun: Duration) -> Result<TrainingOutcome> {
-        self.checkpoints.save(self.encoder, &self.optimizer, &self.state).map(|folder| self.announce(&folder, false))?;
+        self.checkpoints
+            .save(self.encoder, &self.optimizer, &self.state)
+            .map(|folder| self.announce(&folder, false))?;
         Ok(self.outcome(begun, None, self.state.step, true))
     }
 

@@ -146,7 +146,14 @@ fn is_zero(n: &u32) -> bool {
 
 impl Manifest {
     /// A manifest for a job; name, version and files are filled in by [`Staged::commit`].
-    pub fn new(job: &str, settings: &impl Serialize, device: &str, inputs: Vec<Input>, details: Value, created_unix_ms: u64) -> Self {
+    pub fn new(
+        job: &str,
+        settings: &impl Serialize,
+        device: &str,
+        inputs: Vec<Input>,
+        details: Value,
+        created_unix_ms: u64,
+    ) -> Self {
         Self {
             schema: SCHEMA,
             kind: Kind::Corpus,
@@ -280,7 +287,10 @@ pub fn verify_files(artifact: &Artifact) -> Result<()> {
     for (name, record) in &artifact.manifest.files {
         let path = artifact.file(name);
         if digest_file(&path)? != record.sha256 {
-            return Err(Error::malformed(path, "its content is not what its manifest says: it was changed or is damaged; make the artifact again"));
+            return Err(Error::malformed(
+                path,
+                "its content is not what its manifest says: it was changed or is damaged; make the artifact again",
+            ));
         }
     }
     Ok(())
@@ -292,9 +302,8 @@ fn versions_in(folder: &Path) -> Result<Vec<u32>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(Error::io("listing", folder)(error)),
     };
-    let mut versions: Vec<u32> = entries
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_prefix('v')?.parse().ok())
-        .collect();
+    let mut versions: Vec<u32> =
+        entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_prefix('v')?.parse().ok()).collect();
     versions.sort_unstable();
     Ok(versions)
 }
@@ -316,7 +325,8 @@ impl Workspace {
         check_name(name)?;
         let parent = self.shelf(kind, name);
         std::fs::create_dir_all(&parent).map_err(Error::io("making", &parent))?;
-        let folder = tempfile::Builder::new().prefix(".staging-").tempdir_in(&parent).map_err(Error::io("making", &parent))?;
+        let folder =
+            tempfile::Builder::new().prefix(".staging-").tempdir_in(&parent).map_err(Error::io("making", &parent))?;
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
@@ -364,7 +374,8 @@ impl Workspace {
         };
         check_name(name).map_err(|_| self.missing(kind, reference))?;
         let versions = versions_in(&self.shelf(kind, name))?;
-        let wanted = if reference.contains("@v") { version.filter(|v| versions.contains(v)) } else { versions.last().copied() };
+        let wanted =
+            if reference.contains("@v") { version.filter(|v| versions.contains(v)) } else { versions.last().copied() };
         wanted.map_or_else(|| Err(self.missing(kind, reference)), |version| self.load(kind, name, version))
     }
 
@@ -375,7 +386,8 @@ impl Workspace {
     }
 
     fn missing(&self, kind: Kind, wanted: &str) -> Error {
-        let present: Vec<String> = self.list(kind).unwrap_or_default().iter().map(|artifact| artifact.id.to_string()).collect();
+        let present: Vec<String> =
+            self.list(kind).unwrap_or_default().iter().map(|artifact| artifact.id.to_string()).collect();
         let present = if present.is_empty() { "none".to_owned() } else { present.join(", ") };
         Error::NoArtifact { kind, wanted: wanted.to_owned(), present, remedy: kind.remedy() }
     }

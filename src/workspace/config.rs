@@ -62,6 +62,8 @@ impl Config {
 
     pub(super) fn to_toml(&self) -> String {
         let body = toml::to_string_pretty(self).unwrap_or_default();
-        format!("# A lapidary workspace. `[settings.tune]` and its like override a job's defaults: `epochs = 5`.\n\n{body}")
+        format!(
+            "# A lapidary workspace. `[settings.tune]` and its like override a job's defaults: `epochs = 5`.\n\n{body}"
+        )
     }
 }

@@ -71,7 +71,9 @@ pub enum Error {
         remedy: &'static str,
     },
     /// A name that cannot be an artifact's.
-    #[error("{0:?} is no name for an artifact: use letters, digits, `-`, `_` and `.`, beginning with a letter or digit")]
+    #[error(
+        "{0:?} is no name for an artifact: use letters, digits, `-`, `_` and `.`, beginning with a letter or digit"
+    )]
     BadName(String),
 }
 

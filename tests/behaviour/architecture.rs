@@ -13,19 +13,59 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("retrieval", &["corpus", "tokenizer", "encoder", "workspace", "settings", "progress"]),
     ("evaluation", &["corpus", "tokenizer", "encoder", "retrieval", "workspace", "settings", "progress"]),
     ("pairs", &["corpus", "tokenizer", "encoder", "retrieval", "evaluation", "workspace", "settings", "progress"]),
-    ("training", &["corpus", "tokenizer", "encoder", "retrieval", "evaluation", "pairs", "workspace", "settings", "progress"]),
+    (
+        "training",
+        &["corpus", "tokenizer", "encoder", "retrieval", "evaluation", "pairs", "workspace", "settings", "progress"],
+    ),
     (
         "export",
-        &["corpus", "tokenizer", "encoder", "retrieval", "evaluation", "pairs", "training", "workspace", "settings", "progress"],
+        &[
+            "corpus",
+            "tokenizer",
+            "encoder",
+            "retrieval",
+            "evaluation",
+            "pairs",
+            "training",
+            "workspace",
+            "settings",
+            "progress",
+        ],
     ),
     (
         "jobs",
-        &["corpus", "tokenizer", "encoder", "retrieval", "evaluation", "pairs", "training", "export", "workspace", "settings", "progress"],
+        &[
+            "corpus",
+            "tokenizer",
+            "encoder",
+            "retrieval",
+            "evaluation",
+            "pairs",
+            "training",
+            "export",
+            "workspace",
+            "settings",
+            "progress",
+        ],
     ),
     ("runs", &["workspace", "settings", "progress"]),
     (
         "commands",
-        &["runs", "jobs", "corpus", "tokenizer", "encoder", "retrieval", "evaluation", "pairs", "training", "export", "workspace", "settings", "progress"],
+        &[
+            "runs",
+            "jobs",
+            "corpus",
+            "tokenizer",
+            "encoder",
+            "retrieval",
+            "evaluation",
+            "pairs",
+            "training",
+            "export",
+            "workspace",
+            "settings",
+            "progress",
+        ],
     ),
     ("main", &["commands"]),
 ];
@@ -50,7 +90,8 @@ fn imports(text: &str) -> Vec<String> {
         for (at, root) in line.match_indices("crate::").chain(line.match_indices("lapidary::")) {
             let rest = &line[at + root.len()..];
             if let Some(list) = rest.strip_prefix('{') {
-                let names = list.split(['{', '}', ',']).map(|name| name.trim().split("::").next().unwrap_or("").to_owned());
+                let names =
+                    list.split(['{', '}', ',']).map(|name| name.trim().split("::").next().unwrap_or("").to_owned());
                 found.extend(names.filter(|name| !name.is_empty()));
             } else {
                 found.push(rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());

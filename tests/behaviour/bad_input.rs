@@ -40,17 +40,25 @@ fn a_broken_line_and_a_binary_file_are_skipped_and_named() {
     let folder = tempfile::tempdir().unwrap();
     let documents = folder.path().join("docs");
     std::fs::create_dir(&documents).unwrap();
-    std::fs::write(documents.join("faults.jsonl"), "{\"text\":\"the compressor trips on high discharge pressure\"}\n{oops\n").unwrap();
+    std::fs::write(
+        documents.join("faults.jsonl"),
+        "{\"text\":\"the compressor trips on high discharge pressure\"}\n{oops\n",
+    )
+    .unwrap();
     std::fs::write(documents.join("photo.txt"), [0_u8, 159, 146, 150, 0, 0, 7, 1]).unwrap();
     let made = json(lapidary().arg("init").arg(folder.path().join("ws")).arg("--corpus").arg(&documents));
     let skipped = made["skipped"].as_array().unwrap();
-    assert!(skipped.iter().any(|s| s["path"].as_str().unwrap().ends_with("faults.jsonl") && s["line"] == 2), "{skipped:?}");
+    assert!(
+        skipped.iter().any(|s| s["path"].as_str().unwrap().ends_with("faults.jsonl") && s["line"] == 2),
+        "{skipped:?}"
+    );
     assert!(skipped.iter().any(|s| s["path"].as_str().unwrap().ends_with("photo.txt")), "{skipped:?}");
 }
 
 fn beir(folder: &Path, qrels: &str) {
     std::fs::create_dir_all(folder.join("qrels")).unwrap();
-    std::fs::write(folder.join("corpus.jsonl"), "{\"_id\":\"p1\",\"title\":\"t\",\"text\":\"one passage of text\"}\n").unwrap();
+    std::fs::write(folder.join("corpus.jsonl"), "{\"_id\":\"p1\",\"title\":\"t\",\"text\":\"one passage of text\"}\n")
+        .unwrap();
     std::fs::write(folder.join("queries.jsonl"), "{\"_id\":\"q1\",\"text\":\"one query\"}\n").unwrap();
     std::fs::write(folder.join("qrels/test.tsv"), qrels).unwrap();
 }
@@ -88,7 +96,9 @@ fn damaged_models_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let root = sample_workspace(folder.path());
     json(lapidary().args(["pairs", "structural"]).arg("--workspace").arg(&root));
-    let tune = |base: &Path| failure(lapidary().args(["tune", "--max-steps", "1", "--base"]).arg(base).arg("--workspace").arg(&root)).1;
+    let tune = |base: &Path| {
+        failure(lapidary().args(["tune", "--max-steps", "1", "--base"]).arg(base).arg("--workspace").arg(&root)).1
+    };
 
     let truncated = base(&folder.path().join("a"));
     let weights = std::fs::read(truncated.join("model.safetensors")).unwrap();

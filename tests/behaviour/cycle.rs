@@ -27,12 +27,14 @@ fn the_cycle_runs_on_the_sample_corpus() {
     let pairs = json(&mut here(&["pairs", "structural"]));
     assert!(pairs["train"].as_u64().unwrap() > 20, "{pairs}");
 
-    let tuned = json(&mut here(&["tune", "--max-steps", "2", "--batch", "8", "--max-length", "64", "--eval-steps", "1"]));
+    let tuned =
+        json(&mut here(&["tune", "--max-steps", "2", "--batch", "8", "--max-length", "64", "--eval-steps", "1"]));
     assert_eq!(tuned["steps"], 2);
     assert_eq!(tuned["artifact"], "tuned@v1");
 
     let evaluated = json(&mut here(&["evaluate", "--max-length", "64"]));
-    let kinds: Vec<&str> = evaluated["systems"].as_array().unwrap().iter().map(|s| s["kind"].as_str().unwrap()).collect();
+    let kinds: Vec<&str> =
+        evaluated["systems"].as_array().unwrap().iter().map(|s| s["kind"].as_str().unwrap()).collect();
     for kind in ["base", "tuned", "bm25", "fusion"] {
         assert!(kinds.contains(&kind), "{kinds:?}");
     }
@@ -63,7 +65,9 @@ fn the_demo_tells_the_whole_story() {
     let output = demo.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-    for chapter in ["1. Documents", "2. Fragmentation", "3. Tokenizer", "4. Pairs", "5. Tuning", "6. Proof", "7. Export"] {
+    for chapter in
+        ["1. Documents", "2. Fragmentation", "3. Tokenizer", "4. Pairs", "5. Tuning", "6. Proof", "7. Export"]
+    {
         assert!(said.contains(chapter), "{chapter} is missing:\n{said}");
     }
 }

@@ -86,7 +86,8 @@ fn ten_steps_are_those_of_sentence_transformers() {
         }
     }
 
-    let batches: Vec<Vec<Example>> = reference["batches"].as_array().unwrap().iter().map(|batch| examples(&encoder, batch)).collect();
+    let batches: Vec<Vec<Example>> =
+        reference["batches"].as_array().unwrap().iter().map(|batch| examples(&encoder, batch)).collect();
     for (side, of) in [("queries", 0), ("passages", 1)] {
         for (expected, example) in reference["batch0_input_ids"][side].as_array().unwrap().iter().zip(&batches[0]) {
             let ids = if of == 0 { &example.query } else { &example.positive };

@@ -5,14 +5,18 @@ use std::time::{Duration, Instant};
 
 use crate::support::{failure, json, lapidary, sample_workspace};
 
-const TUNE: &[&str] = &["tune", "--batch", "8", "--max-length", "64", "--max-steps", "6", "--save-steps", "1", "--eval-steps", "100"];
+const TUNE: &[&str] =
+    &["tune", "--batch", "8", "--max-length", "64", "--max-steps", "6", "--save-steps", "1", "--eval-steps", "100"];
 
 fn losses(root: &std::path::Path) -> Vec<String> {
     let run = std::fs::read_dir(root.join("runs")).unwrap().map(|entry| entry.unwrap().path());
     let run = run.filter(|path| path.to_string_lossy().contains("-tune-")).max().unwrap();
     let events = std::fs::read_to_string(run.join("events.jsonl")).unwrap();
     let scalars = events.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-    scalars.filter(|event| event["kind"] == "scalar").map(|event| format!("{} {}", event["step"], event["values"]["loss"])).collect()
+    scalars
+        .filter(|event| event["kind"] == "scalar")
+        .map(|event| format!("{} {}", event["step"], event["values"]["loss"]))
+        .collect()
 }
 
 #[test]

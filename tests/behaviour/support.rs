@@ -6,14 +6,14 @@ use assert_cmd::Command;
 use serde_json::Value;
 
 /// The binary, told to stay small.
-pub fn lapidary() -> Command {
+pub(crate) fn lapidary() -> Command {
     let mut command = Command::cargo_bin("lapidary").unwrap();
     command.env_remove("LAPIDARY_WORKSPACE");
     command
 }
 
 /// What a successful command printed with `--format json`.
-pub fn json(command: &mut Command) -> Value {
+pub(crate) fn json(command: &mut Command) -> Value {
     let output = command.args(["--format", "json"]).output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{command:?}\n{out}\n{}", tail(&err));
@@ -21,7 +21,7 @@ pub fn json(command: &mut Command) -> Value {
 }
 
 /// What a failing command said, and its exit code.
-pub fn failure(command: &mut Command) -> (i32, String) {
+pub(crate) fn failure(command: &mut Command) -> (i32, String) {
     let output = command.output().unwrap();
     assert!(!output.status.success(), "{command:?} should have failed");
     (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stderr).into_owned())
@@ -33,19 +33,19 @@ fn tail(text: &str) -> String {
 }
 
 /// The project's own sample documents.
-pub fn sample() -> PathBuf {
+pub(crate) fn sample() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-corpus")
 }
 
 /// A workspace over the sample documents.
-pub fn sample_workspace(folder: &Path) -> PathBuf {
+pub(crate) fn sample_workspace(folder: &Path) -> PathBuf {
     let root = folder.join("workspace");
     lapidary().arg("init").arg(&root).arg("--corpus").arg(sample()).assert().success();
     root
 }
 
 /// A folder that the environment names; where it does not, the test says that it was skipped.
-pub fn from_environment(variable: &str, test: &str) -> Option<PathBuf> {
+pub(crate) fn from_environment(variable: &str, test: &str) -> Option<PathBuf> {
     let path = std::env::var_os(variable).map(PathBuf::from);
     if path.is_none() {
         println!("skipped: {test} needs {variable}");

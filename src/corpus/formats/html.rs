@@ -8,8 +8,8 @@ use crate::corpus::blocks::Block;
 
 const LEFT_OUT: &[&str] = &["script", "style", "noscript", "template", "nav", "head", "svg"];
 const INLINE: &[&str] = &[
-    "a", "abbr", "b", "bdi", "cite", "code", "dfn", "em", "i", "kbd", "mark", "q", "s", "samp", "small", "span", "strong", "sub", "sup",
-    "time", "u", "var", "wbr", "font", "label",
+    "a", "abbr", "b", "bdi", "cite", "code", "dfn", "em", "i", "kbd", "mark", "q", "s", "samp", "small", "span",
+    "strong", "sub", "sup", "time", "u", "var", "wbr", "font", "label",
 ];
 
 pub(super) fn read(text: &str, sink: &mut dyn Sink) -> Result<()> {

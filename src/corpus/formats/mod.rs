@@ -30,8 +30,9 @@ pub(super) enum Format {
 }
 
 const CODE: &[&str] = &[
-    "rs", "py", "js", "ts", "jsx", "tsx", "c", "h", "cc", "cpp", "hpp", "cs", "java", "kt", "go", "rb", "php", "swift", "scala", "lua",
-    "pl", "sh", "bash", "sql", "toml", "yaml", "yml", "ini", "cfg", "conf", "xml", "proto", "r", "jl", "hs", "ml", "ex", "erl", "zig",
+    "rs", "py", "js", "ts", "jsx", "tsx", "c", "h", "cc", "cpp", "hpp", "cs", "java", "kt", "go", "rb", "php", "swift",
+    "scala", "lua", "pl", "sh", "bash", "sql", "toml", "yaml", "yml", "ini", "cfg", "conf", "xml", "proto", "r", "jl",
+    "hs", "ml", "ex", "erl", "zig",
 ];
 
 impl Format {

@@ -105,6 +105,7 @@ fn emit(fields: Vec<(String, String)>, sink: &mut dyn Sink) -> Result<()> {
     if let [(_, text)] = fields.as_slice() {
         return sink.block(Block::Paragraph(text.clone()));
     }
-    let line = |(name, value): &(String, String)| if name.is_empty() { value.clone() } else { format!("{name}: {value}") };
+    let line =
+        |(name, value): &(String, String)| if name.is_empty() { value.clone() } else { format!("{name}: {value}") };
     sink.block(Block::Lines(fields.iter().map(line).collect::<Vec<_>>().join("\n")))
 }

@@ -30,7 +30,11 @@ pub(in crate::encoder) fn attention(
     let masks = masks.filter(|masks| masks.rate > 0.0);
     match layout.padded_to() {
         Some(padded) => composed(query, key, value, layout, padded, heads, masks),
-        None => query.contiguous()?.apply_op3(&key.contiguous()?, &value.contiguous()?, Attention { layout: layout.clone(), heads, masks }),
+        None => query.contiguous()?.apply_op3(
+            &key.contiguous()?,
+            &value.contiguous()?,
+            Attention { layout: layout.clone(), heads, masks },
+        ),
     }
 }
 
@@ -65,7 +69,8 @@ fn composed(
                 }
             }
         }
-        probabilities = (probabilities * Tensor::from_vec(mask, (texts, heads.count, padded, padded), query.device())?)?;
+        probabilities =
+            (probabilities * Tensor::from_vec(mask, (texts, heads.count, padded, padded), query.device())?)?;
     }
     let mixed = probabilities.matmul(&value)?;
     mixed.transpose(1, 2)?.contiguous()?.reshape((texts * padded, heads.count * heads.width))
@@ -153,7 +158,18 @@ impl Attention {
             dropped.copy_from_slice(&probabilities);
             self.drop(&mut dropped, length, text, head);
             matmul((length, length, width), dv, rows, 0.0, &dropped, square.transposed(), gradient, rows, 1.0, false);
-            matmul((length, width, length), &mut of_scores, square, 0.0, gradient, rows, value, rows.transposed(), 1.0, false);
+            matmul(
+                (length, width, length),
+                &mut of_scores,
+                square,
+                0.0,
+                gradient,
+                rows,
+                value,
+                rows.transposed(),
+                1.0,
+                false,
+            );
             self.drop(&mut of_scores, length, text, head);
             for (ds, p) in of_scores.chunks_exact_mut(length).zip(probabilities.chunks_exact(length)) {
                 let sum: f32 = ds.iter().zip(p).map(|(ds, p)| ds * p).sum();
@@ -209,7 +225,8 @@ impl CustomOp3 for Attention {
             let cut = |values| per_text(values, self.layout.lengths(), self.hidden());
             let texts = cut(dq).into_par_iter().zip(cut(dk)).zip(cut(dv)).enumerate();
             texts.for_each(|(text, ((dq, dk), dv))| {
-                let [query, key, value, gradient] = [query, key, value, gradient].map(|values| self.share(values, text));
+                let [query, key, value, gradient] =
+                    [query, key, value, gradient].map(|values| self.share(values, text));
                 self.backward_text(text, dq, dk, dv, query, key, value, gradient);
             });
             let [dq, dk, dv] = gradients;
@@ -249,7 +266,9 @@ mod tests {
     fn attention_over_packed_texts_agrees_with_its_composition() {
         let heads = Heads { count: 3, width: 4 };
         let masks = Some(Masks { rate: 0.3, seed: 5, site: 2 });
-        for (lengths, masks) in [(vec![5], None), (vec![3, 1, 9], None), (vec![7, 2], masks), (vec![1, 1, 12, 4], masks)] {
+        for (lengths, masks) in
+            [(vec![5], None), (vec![3, 1, 9], None), (vec![7, 2], masks), (vec![1, 1, 12, 4], masks)]
+        {
             let rows: usize = lengths.iter().sum();
             let arguments = [random(&[rows, 12], 1), random(&[rows, 12], 2), random(&[rows, 12], 3)];
             let packed = Layout::packed(lengths.clone());

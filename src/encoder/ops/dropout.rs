@@ -23,7 +23,8 @@ impl Masks {
     #[inline]
     pub(super) fn factor(self, index: u64) -> f32 {
         // SplitMix64's finaliser (Steele, Lea and Flood 2014) of the place.
-        let mut z = self.seed ^ self.site.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ index.wrapping_mul(0xd1b5_4a32_d192_ed03);
+        let mut z =
+            self.seed ^ self.site.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ index.wrapping_mul(0xd1b5_4a32_d192_ed03);
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^= z >> 31;

@@ -49,7 +49,10 @@ pub(super) fn matmul(
     if m == 0 || n == 0 {
         return;
     }
-    assert!(of_out.end(m, n) <= out.len() && of_a.end(m, k) <= a.len() && of_b.end(k, n) <= b.len(), "matrices within their slices");
+    assert!(
+        of_out.end(m, n) <= out.len() && of_a.end(m, k) <= a.len() && of_b.end(k, n) <= b.len(),
+        "matrices within their slices"
+    );
     let threads = if parallel { gemm::Parallelism::Rayon(0) } else { gemm::Parallelism::None };
     // SAFETY: the assertion above holds every element that the strides reach inside its slice; `out` is borrowed
     // mutably, so it overlaps neither `a` nor `b`.

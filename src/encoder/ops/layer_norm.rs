@@ -77,7 +77,8 @@ impl CustomOp3 for LayerNorm {
         let (_, width) = x.dims2()?;
         let (dx, dw, db) = with_values([x, weight, gradient], |[x, weight, gradient]| {
             let mut dx = vec![0.0; x.len()];
-            let chunks = dx.par_chunks_mut(ROWS * width).zip(x.par_chunks(ROWS * width)).zip(gradient.par_chunks(ROWS * width));
+            let chunks =
+                dx.par_chunks_mut(ROWS * width).zip(x.par_chunks(ROWS * width)).zip(gradient.par_chunks(ROWS * width));
             let sums = chunks.map(|((dx, x), gradient)| {
                 let (mut dw, mut db) = (vec![0.0_f32; width], vec![0.0_f32; width]);
                 let rows = dx.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(gradient.chunks_exact(width));
@@ -106,7 +107,15 @@ impl CustomOp3 for LayerNorm {
 
 impl LayerNorm {
     /// With n = (x - mean) / deviation and g the gradient times the weight: `dx = (g - mean(g) - n mean(g n)) / deviation`.
-    fn row_backward(&self, dx: &mut [f32], x: &[f32], weight: &[f32], gradient: &[f32], dw: &mut [f32], db: &mut [f32]) {
+    fn row_backward(
+        &self,
+        dx: &mut [f32],
+        x: &[f32],
+        weight: &[f32],
+        gradient: &[f32],
+        dw: &mut [f32],
+        db: &mut [f32],
+    ) {
         let width = x.len() as f32;
         let (mean, inverse) = self.moments(x);
         let (mut sum, mut sum_normal) = (0.0, 0.0);

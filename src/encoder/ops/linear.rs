@@ -38,7 +38,18 @@ impl CustomOp3 for Linear {
             out.extend_from_slice(bias);
         }
         let (by_rows, weights) = (Strides::rows(width), Strides::rows(width).transposed());
-        matmul((rows, width, out_width), &mut out, Strides::rows(out_width), 1.0, x, by_rows, weight, weights, 1.0, true);
+        matmul(
+            (rows, width, out_width),
+            &mut out,
+            Strides::rows(out_width),
+            1.0,
+            x,
+            by_rows,
+            weight,
+            weights,
+            1.0,
+            true,
+        );
         Ok((CpuStorage::F32(out), Shape::from((rows, out_width))))
     }
 

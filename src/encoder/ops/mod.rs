@@ -84,7 +84,11 @@ mod checks {
         let of_composed = scalar(&b, &weights).unwrap().backward().unwrap();
         for (at, var) in arguments.iter().enumerate() {
             let (a, b) = (of_fused.get(var).expect("a gradient"), of_composed.get(var).expect("a gradient"));
-            assert!(largest_difference(a, b) < 3e-5, "gradients of argument {at} differ by {}", largest_difference(a, b));
+            assert!(
+                largest_difference(a, b) < 3e-5,
+                "gradients of argument {at} differ by {}",
+                largest_difference(a, b)
+            );
             finite_differences(&tensors, at, a, |tensors| scalar(&fused(tensors)?, &weights));
         }
     }
@@ -105,7 +109,10 @@ mod checks {
             let slope = (moved(STEP) - moved(-STEP)) / (2.0 * STEP);
             let expected = gradient[index];
             let tolerance = 2e-2 * expected.abs().max(0.3);
-            assert!((slope - expected).abs() < tolerance, "argument {at}, value {index}: slope {slope}, gradient {expected}");
+            assert!(
+                (slope - expected).abs() < tolerance,
+                "argument {at}, value {index}: slope {slope}, gradient {expected}"
+            );
         }
     }
 }
