@@ -138,7 +138,10 @@ fn read_dense(folder: &Path) -> Result<DenseFolder> {
         "Identity" => Activation::Identity,
         "Tanh" => Activation::Tanh,
         _ => {
-            return Err(Error::malformed(path, format!("activation {name:?} is not known here: Identity and Tanh are")));
+            return Err(Error::malformed(
+                path,
+                format!("activation {name:?} is not known here: Identity and Tanh are"),
+            ));
         }
     };
     Ok(DenseFolder {

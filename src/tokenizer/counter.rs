@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ahash::{AHashMap, RandomState};
 use rayon::prelude::*;
+use tokenizers::DecoderWrapper;
 
 use super::cuts::{Pipeline, finer_parts};
 use super::{Error, Fragmentation, Result, Tokenizer, WorstWord};
@@ -217,23 +218,33 @@ impl Counter {
         worst
     }
 
-    /// What a word is split into behind a blank, as text.
+    /// What a word is split into behind a blank, as text; bytes that are no whole character as `<D0>`.
     fn pieces(&self, word: &str) -> Vec<String> {
-        let Ok(encoding) = self.tokenizer.encode_char_offsets(format!(" {word}"), false) else { return Vec::new() };
-        let characters: Vec<char> = std::iter::once(' ').chain(word.chars()).collect();
-        let byte_level = self
-            .tokenizer
-            .get_decoder()
-            .is_some_and(|decoder| matches!(decoder, tokenizers::DecoderWrapper::ByteLevel(_)));
-        let piece = |(token, (start, end)): (&String, &(usize, usize))| {
-            if byte_level {
-                let text: String = characters[*start..*end].iter().collect();
-                text.trim_start().to_owned()
-            } else {
-                token.clone()
-            }
-        };
-        encoding.get_tokens().iter().zip(encoding.get_offsets()).map(piece).filter(|piece| !piece.is_empty()).collect()
+        let Ok(encoding) = self.tokenizer.encode_fast(format!(" {word}"), false) else { return Vec::new() };
+        let byte_level = matches!(self.tokenizer.get_decoder(), Some(DecoderWrapper::ByteLevel(_)));
+        let piece = |token: &String| if byte_level { text_of_bytes(token) } else { token.clone() };
+        encoding.get_tokens().iter().map(piece).filter(|piece| !piece.is_empty()).collect()
+    }
+}
+
+/// The text of a byte-level token, blanks before it left out.
+fn text_of_bytes(token: &str) -> String {
+    let bytes: Vec<u8> = token.chars().filter_map(byte_of).collect();
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|byte| format!("<{byte:02X}>")));
+    }
+    text.trim_start().to_owned()
+}
+
+/// GPT-2's printable stand-ins: a byte that prints stands for itself, the others for the characters from U+0100 on, in
+/// their order.
+fn byte_of(stand_in: char) -> Option<u8> {
+    let prints = |byte: &u8| matches!(byte, 0x21..=0x7E | 0xA1..=0xAC | 0xAE..=0xFF);
+    match u32::from(stand_in) {
+        code @ 0..0x100 => Some(code as u8),
+        code => (0..=u8::MAX).filter(|byte| !prints(byte)).nth(code as usize - 0x100),
     }
 }
 
@@ -320,7 +331,12 @@ mod tests {
         let expected = tokenizer.encode(text, false).unwrap().len() as u64;
         // Twice: the second time from memory.
         for _ in 0..2 {
-            assert_eq!(counter.count(&[text]).unwrap()[0].tokens, expected, "{name}: {text:?}");
+            assert_eq!(
+                counter.count(&[text]).unwrap()[0].tokens,
+                expected,
+                "{name}: {:?}",
+                text.chars().take(200).collect::<String>()
+            );
         }
     }
 
@@ -422,12 +438,16 @@ mod tests {
     #[test]
     fn the_worst_words_are_named_with_their_pieces() {
         let counter = Counter::new(word_piece());
-        counter.count(&["(thermosiphon) thermosiphon, the thermosiphon. the the zzz"]).unwrap();
+        counter.count(&["(condensercondenser) condensercondenser, the condensercondenser. the the zzz"]).unwrap();
         let worst = &counter.worst(1)[0];
-        assert_eq!((worst.word.as_str(), worst.count), ("thermosiphon", 3));
-        assert_eq!(worst.pieces.concat().replace("##", ""), "thermosiphon");
+        assert_eq!((worst.word.as_str(), worst.count), ("condensercondenser", 3));
+        assert_eq!(worst.pieces.concat().replace("##", ""), "condensercondenser");
         let counter = Counter::new(byte_level(false, Vec::new()));
-        counter.count(&["жидкостями жидкостями"]).unwrap();
-        assert_eq!(counter.worst(1)[0].pieces.concat(), "жидкостями");
+        counter.count(&["жидкостями жидкостями жж"]).unwrap();
+        assert_eq!(counter.worst(1)[0].word, "жидкостями");
+        let pieces = counter.worst(1)[0].pieces.concat();
+        assert!(pieces.starts_with("жид") && !pieces.contains('\u{fffd}'), "{pieces}");
+        assert_eq!(text_of_bytes("ĠÐ"), "<D0>");
+        assert_eq!(text_of_bytes("ĠÐ¶Ð"), "ж<D0>");
     }
 }

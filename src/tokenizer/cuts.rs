@@ -17,6 +17,9 @@ pub(super) enum Boundary {
     /// before it. Other blanks alone are no boundary: BERT's cleaning removes some of them (vertical tab, next line),
     /// and what stood on their two sides becomes one word.
     WhiteSpace,
+    /// Before a run of white space whose first character is a space: a part that begins otherwise would be given a
+    /// prefix space of its own.
+    WhiteSpaceBySpace,
     /// Before a run of spaces: a Metaspace pipeline knows no other blank.
     Space,
 }
@@ -69,6 +72,7 @@ impl Pipeline {
     pub(super) fn next_cut(&self, text: &str, start: usize) -> usize {
         let (blank, separates): (fn(char) -> bool, fn(char) -> bool) = match self.boundary {
             Boundary::WhiteSpace => (char::is_whitespace, |c| matches!(c, ' ' | '\n')),
+            Boundary::WhiteSpaceBySpace => (char::is_whitespace, |c| c == ' '),
             Boundary::Space => (|c| c == ' ', |c| c == ' '),
         };
         let mut run: Option<usize> = None;
@@ -79,7 +83,8 @@ impl Pipeline {
             if blank(c) {
                 if something {
                     let begun = *run.get_or_insert(start + at);
-                    if separates(c) && safe {
+                    let first = begun == start + at || self.boundary != Boundary::WhiteSpaceBySpace;
+                    if separates(c) && safe && first {
                         return begun;
                     }
                 }
@@ -122,8 +127,11 @@ fn boundary_of(pre_tokenizer: &Value) -> Option<(Boundary, Finer)> {
         "BertPreTokenizer" => Some((Boundary::WhiteSpace, Finer::Bert)),
         // They drop white space, whatever else they do.
         "WhitespaceSplit" | "Whitespace" => Some((Boundary::WhiteSpace, Finer::No)),
-        // With its own pattern; without it the whole text is one piece. A prefix space goes before the first word only,
-        // where the text does not begin with white space: parts after the first always do.
+        // With its own pattern; without it the whole text is one piece. A prefix space goes before whatever is given
+        // that does not begin with a space.
+        "ByteLevel" if pre_tokenizer["use_regex"] != false && pre_tokenizer["add_prefix_space"] != false => {
+            Some((Boundary::WhiteSpaceBySpace, Finer::No))
+        }
         "ByteLevel" if pre_tokenizer["use_regex"] != false => Some((Boundary::WhiteSpace, Finer::Gpt2)),
         "Metaspace" if pre_tokenizer["split"] != false && pre_tokenizer["replacement"] == "▁" => {
             Some((Boundary::Space, Finer::No))
