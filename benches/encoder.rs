@@ -45,7 +45,7 @@ fn forward_tokens(bencher: Bencher<'_, '_>, length: usize) {
     bencher.counter(ItemsCount::new(4096_usize)).bench_local(|| encoder.embed(&texts, &Silent).expect("embeddings"));
 }
 
-/// One step of MNRL with AdamW: batch 16, every text 128 tokens; at once, and with the gradient cached in groups of 8 pairs.
+/// One step of MNRL with `AdamW`: batch 16, every text 128 tokens; at once, and with the gradient cached in groups of 8 pairs.
 #[divan::bench(args = [8, 64], sample_count = 5, sample_size = 1)]
 fn training_step_16x128(bencher: Bencher<'_, '_>, micro_batch: usize) {
     let encoder = encoder();

@@ -42,12 +42,9 @@ pub(super) fn run_init(invocation: &Invocation, matches: &ArgMatches) -> Result<
     let Some(folder) = matches.get_one::<PathBuf>("dir") else {
         return Err(Failure::Usage("init needs a folder".to_owned()));
     };
-    let source = match matches.get_one::<PathBuf>("beir") {
-        Some(folder) => Source::Beir(absolute(folder)?),
-        None => {
-            let paths = matches.get_many::<PathBuf>("corpus").into_iter().flatten();
-            Source::Corpus(paths.map(|path| absolute(path)).collect::<Result<_>>()?)
-        }
+    let source = if let Some(folder) = matches.get_one::<PathBuf>("beir") { Source::Beir(absolute(folder)?) } else {
+        let paths = matches.get_many::<PathBuf>("corpus").into_iter().flatten();
+        Source::Corpus(paths.map(|path| absolute(path)).collect::<Result<_>>()?)
     };
     let job = CorpusJob { settings: settings::<CorpusSettings>(matches, None)? };
     let report = create(invocation, folder, source, job)?;

@@ -1,4 +1,4 @@
-//! Passages that say almost the same: MinHash over shingles of five words (Broder 1997), candidates by banding.
+//! Passages that say almost the same: `MinHash` over shingles of five words (Broder 1997), candidates by banding.
 //!
 //! Only signatures are held: half a kilobyte a passage, whatever its length.
 

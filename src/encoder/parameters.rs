@@ -78,7 +78,7 @@ impl Parameters {
         Ok((parameters, found))
     }
 
-    /// Random parameters: normal with deviation 0.02, as BERT begins; LayerNorm at one and zero.
+    /// Random parameters: normal with deviation 0.02, as BERT begins; `LayerNorm` at one and zero.
     pub(super) fn random(config: &BertConfig, seed: u64, device: &Device) -> Result<Self> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut parameters = Self::default();

@@ -46,7 +46,7 @@ impl EmbedJob {
         let encoder = Encoder::load(&model.path, &context.place.device)?;
         let begun = context.clock.monotonic();
         let embeddings = vectors::embed(context, &encoder, &model, &texts, Role::Passage, "passages")?;
-        let seconds = (context.clock.monotonic() - begun).as_secs_f64();
+        let seconds = context.clock.monotonic().checked_sub(begun).unwrap().as_secs_f64();
         let ids: Vec<&str> = passages.iter().map(|passage| passage.id.as_str()).collect();
         export::write_vectors(&self.to, &ids, &embeddings)?;
         Ok(EmbedReport {

@@ -66,7 +66,7 @@ impl TokenizerJob {
         let staged = context.workspace.stage(Kind::Tokenizer, &settings.name)?;
         let file = staged.path().join("tokenizer.json");
         trained.save(&file, false).map_err(|error| Error::refused(format!("writing {}: {error}", file.display())))?;
-        let seconds = (context.clock.monotonic() - begun).as_secs_f64();
+        let seconds = context.clock.monotonic().checked_sub(begun).unwrap().as_secs_f64();
 
         context.observer.on(Event::phase("judge"));
         let vocab_size = trained.get_vocab_size(true);

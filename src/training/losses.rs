@@ -19,7 +19,7 @@ pub enum Distance {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub enum Objective {
     /// Multiple Negatives Ranking Loss (Henderson et al. 2017): cross-entropy over scaled cosines, where a query's right
-    /// passage stands among all other passages of the batch. As sentence-transformers' MultipleNegativesRankingLoss.
+    /// passage stands among all other passages of the batch. As sentence-transformers' `MultipleNegativesRankingLoss`.
     Mnrl {
         /// The factor on the cosines: the inverse of the temperature.
         scale: f64,

@@ -81,7 +81,7 @@ impl Error {
 /// The result of training.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A seed for one place in a run, mixed so that neighbours have nothing in common (SplitMix64).
+/// A seed for one place in a run, mixed so that neighbours have nothing in common (`SplitMix64`).
 fn mix(seed: u64, place: u64) -> u64 {
     let mut z = seed.wrapping_add(place.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

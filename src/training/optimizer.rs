@@ -1,4 +1,4 @@
-//! AdamW (Loshchilov and Hutter 2017), as `torch.optim.AdamW` computes it, with state that can be written down.
+//! `AdamW` (Loshchilov and Hutter 2017), as `torch.optim.AdamW` computes it, with state that can be written down.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub struct AdamWOptions {
     pub beta2: f64,
     /// Added to the root of the squares.
     pub epsilon: f64,
-    /// Share of the rate by which weights shrink; biases and LayerNorm weights do not.
+    /// Share of the rate by which weights shrink; biases and `LayerNorm` weights do not.
     pub weight_decay: f64,
 }
 

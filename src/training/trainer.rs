@@ -181,7 +181,7 @@ impl Trainer<'_, '_> {
         }
         self.state.step = step;
         self.state.losses.push(found.loss);
-        let seconds = (self.clock.monotonic() - begun).as_secs_f64();
+        let seconds = self.clock.monotonic().checked_sub(begun).unwrap().as_secs_f64();
         self.times.push((seconds, batch.len(), found.tokens));
         self.report(found.loss, rate, norm, found.tokens as f64 / seconds, batch.len() as f64 / seconds);
 
@@ -284,7 +284,7 @@ impl Trainer<'_, '_> {
             pairs_per_s: median(&|(seconds, pairs, _)| *pairs as f64 / seconds.max(1e-9)),
             tokens_per_s: median(&|(seconds, _, tokens)| *tokens as f64 / seconds.max(1e-9)),
             step_s: median(&|(seconds, ..)| *seconds),
-            train_s: (self.clock.monotonic() - begun).as_secs_f64(),
+            train_s: self.clock.monotonic().checked_sub(begun).unwrap().as_secs_f64(),
             base_dev: self.state.base_dev,
             best_dev,
             best_step,

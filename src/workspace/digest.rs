@@ -68,7 +68,7 @@ pub fn digest_file(path: &Path) -> Result<Digest> {
 
 /// A short id from content: the first 16 digits, 64 bits.
 pub fn short_id(parts: &[&str]) -> String {
-    let mut id = parts.iter().fold(Hasher::default(), |hasher, part| hasher.part(part)).finish().0;
+    let mut id = parts.iter().fold(Hasher::default(), Hasher::part).finish().0;
     id.truncate(16);
     id
 }

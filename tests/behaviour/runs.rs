@@ -45,17 +45,14 @@ fn a_stopped_training_goes_on_to_the_same_losses() {
         .unwrap();
     let begun = Instant::now();
     let id = loop {
-        assert!(begun.elapsed() < Duration::from_secs(120), "the run never came to its second step");
+        assert!(begun.elapsed() < Duration::from_mins(2), "the run never came to its second step");
         let runs = json(&mut here(&["runs"]));
         let running = runs["runs"].as_array().unwrap().iter().find(|run| run["state"] == "running").cloned();
-        if let Some(run) = running {
-            if losses(&root).len() >= 2 && losses(&root).len() < 5 {
+        if let Some(run) = running
+            && losses(&root).len() >= 2 && losses(&root).len() < 5 {
                 break run["id"].as_str().unwrap().to_owned();
             }
-        }
-        if child.try_wait().unwrap().is_some() {
-            panic!("the run ended before it could be stopped");
-        }
+        assert!(!child.try_wait().unwrap().is_some(), "the run ended before it could be stopped");
         std::thread::sleep(Duration::from_millis(20));
     };
     json(&mut here(&["runs", "stop", &id]));

@@ -1,4 +1,4 @@
-//! Markdown, as CommonMark with tables.
+//! Markdown, as `CommonMark` with tables.
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
@@ -36,7 +36,7 @@ pub(super) fn read(text: &str, sink: &mut dyn Sink) -> Result<()> {
             // A list's items run together: cut apart, they would mean nothing.
             Event::End(TagEnd::Item) => current.push('\n'),
             Event::End(TagEnd::Paragraph | TagEnd::List(_) | TagEnd::BlockQuote(_)) if !table => {
-                flush(&mut current, false, sink)?
+                flush(&mut current, false, sink)?;
             }
             Event::Text(text) | Event::Code(text) => current.push_str(&text),
             Event::SoftBreak | Event::HardBreak => current.push('\n'),
