@@ -42,7 +42,9 @@ pub(super) fn run_init(invocation: &Invocation, matches: &ArgMatches) -> Result<
     let Some(folder) = matches.get_one::<PathBuf>("dir") else {
         return Err(Failure::Usage("init needs a folder".to_owned()));
     };
-    let source = if let Some(folder) = matches.get_one::<PathBuf>("beir") { Source::Beir(absolute(folder)?) } else {
+    let source = if let Some(folder) = matches.get_one::<PathBuf>("beir") {
+        Source::Beir(absolute(folder)?)
+    } else {
         let paths = matches.get_many::<PathBuf>("corpus").into_iter().flatten();
         Source::Corpus(paths.map(|path| absolute(path)).collect::<Result<_>>()?)
     };
@@ -55,7 +57,7 @@ pub(super) fn run_init(invocation: &Invocation, matches: &ArgMatches) -> Result<
 pub(super) fn create(invocation: &Invocation, folder: &Path, source: Source, job: CorpusJob) -> Result<CorpusReport> {
     let existed = folder.exists();
     let name = absolute(folder)?.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let workspace = Workspace::create(folder, Config::new(name, source))?;
+    let workspace = Workspace::create(folder, &Config::new(name, source))?;
     match invocation.run_job(&workspace, &Job::Corpus(job)) {
         Ok(Report::Corpus(report)) => Ok(report),
         Ok(_) => unreachable!("a corpus job reports on a corpus"),

@@ -36,7 +36,7 @@ pub(super) fn run(invocation: &Invocation, matches: &ArgMatches) -> Result<Answe
         RunFolder::find(&workspace, &wanted)
     };
     match matches.subcommand() {
-        None | Some(("list", _)) => list(RunFolder::list(&workspace)?),
+        None | Some(("list", _)) => list(&RunFolder::list(&workspace)?),
         Some(("watch", matches)) => watch(invocation, &find(matches)?),
         Some(("stop", matches)) => {
             let run = find(matches)?;
@@ -50,7 +50,7 @@ pub(super) fn run(invocation: &Invocation, matches: &ArgMatches) -> Result<Answe
     }
 }
 
-fn list(runs: Vec<RunFolder>) -> Result<Answer> {
+fn list(runs: &[RunFolder]) -> Result<Answer> {
     let statuses = runs.iter().map(Status::of).collect::<Result<Vec<_>, _>>()?;
     let plain: Vec<String> = statuses.iter().map(line).collect();
     let plain = if plain.is_empty() { "no runs yet".to_owned() } else { plain.join("\n") };

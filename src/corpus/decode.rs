@@ -78,7 +78,7 @@ pub(super) fn examine(path: &Path) -> Result<Examined, Unreadable> {
         return Err(Unreadable::NotText("binary, not text"));
     }
     let guessed = || if valid_utf8 && carried.is_empty() { UTF_8 } else { detector.guess(None, Utf8Detection::Deny) };
-    let digest: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = hasher.finalize().iter().fold(String::new(), |digits, byte| digits + &format!("{byte:02x}"));
     Ok(Examined { encoding: marked.unwrap_or_else(guessed), key: short_id(&[&digest]), bytes })
 }
 

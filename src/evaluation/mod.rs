@@ -12,7 +12,7 @@ pub use metrics::{Metrics, QueryScores, score};
 pub use overlap::{Overlap, by_overlap, lexical_overlap};
 pub use significance::{Significance, paired_test};
 pub use table::Table;
-pub use trec::{read_trec_run, write_trec_run};
+pub use trec::{RunLine, read_trec_run, write_trec_run};
 
 /// What can go wrong in judging.
 #[derive(Debug, thiserror::Error)]

@@ -19,8 +19,11 @@ pub fn write_trec_run(
     Ok(())
 }
 
+/// A line of a run: query, passage, rank, score, tag.
+pub type RunLine = (String, String, usize, f32, String);
+
 /// Reads a run: query, passage, rank, score, tag of each line.
-pub fn read_trec_run(text: &str) -> Result<Vec<(String, String, usize, f32, String)>> {
+pub fn read_trec_run(text: &str) -> Result<Vec<RunLine>> {
     let line = |(at, text): (usize, &str)| {
         let broken = || Error::NoRun { line: at + 1, text: text.to_owned() };
         let fields: Vec<&str> = text.split_whitespace().collect();

@@ -43,7 +43,7 @@ impl Place {
 }
 
 fn refuse(feature: &str, error: &candle_core::Error) -> Error {
-    let built = if feature == "cuda" { cfg!(feature = "cuda") } else { cfg!(feature = "metal") };
+    let built = (feature == "cuda" && cfg!(feature = "cuda")) || (feature == "metal" && cfg!(feature = "metal"));
     if built {
         Error::refused(format!("cannot use {feature}: {error}; `--device cpu` works everywhere"))
     } else {

@@ -148,7 +148,7 @@ impl EvaluateJob {
         context.check_stop()?;
         context.observer.on(Event::phase("compare"));
         let deltas = self.deltas(&ranked, &judge);
-        self.write(context, &task, &ranked, deltas, &judge)
+        self.write(context, &task, &ranked, &deltas, &judge)
     }
 
     /// Tuned against base, and the fusion and BM25 against tuned: what a reader asks first.
@@ -174,7 +174,7 @@ impl EvaluateJob {
         context: &Context<'_>,
         task: &Task,
         ranked: &[Ranked],
-        deltas: Vec<Delta>,
+        deltas: &[Delta],
         judge: &Judge<'_>,
     ) -> Result<EvaluateReport> {
         let looks = match task.artifact.clone() {
@@ -189,7 +189,7 @@ impl EvaluateJob {
         let overlap = evaluation::by_overlap(&judge.overlaps, &rr);
         let table = evaluation::Table {
             systems: &systems,
-            deltas: &deltas,
+            deltas,
             overlap: &overlap,
             queries: task.questions.len(),
             passages: task.passages.len(),
@@ -206,7 +206,7 @@ impl EvaluateJob {
             looks,
             table: table.render(),
             systems: systems.clone(),
-            deltas: deltas.clone(),
+            deltas: deltas.to_vec(),
             overlap,
         };
 

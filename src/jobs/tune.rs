@@ -88,6 +88,7 @@ impl TuneJob {
         encoder.set_max_length(settings.max_length.unwrap_or_else(|| encoder.max_length().min(MAX_LENGTH)))?;
         context.observer.on(Event::phase("tokenize"));
         let negatives = self.negatives(context, &encoder, &base, &train, &passages)?;
+        let (train, negatives) = self.with_negatives(context, train, negatives);
         if let Some(dim) = settings.dim {
             let truncate = dim < encoder.dim() && !settings.dense;
             encoder.set_dim(dim, if truncate { DimHead::Truncate } else { DimHead::Dense { seed: settings.seed } })?;
@@ -203,6 +204,28 @@ impl TuneJob {
         let mined =
             mined.negatives.into_iter().map(|found| found.into_iter().map(|at| ids[at].clone()).collect::<Vec<_>>());
         Ok(given.into_iter().zip(mined).map(|(given, mined)| if given.is_empty() { mined } else { given }).collect())
+    }
+}
+
+impl TuneJob {
+    /// The triplet loss has no use for a row without a negative: such rows are left out, and counted.
+    fn with_negatives(
+        &self,
+        context: &Context<'_>,
+        rows: Vec<Row>,
+        negatives: Vec<Vec<String>>,
+    ) -> (Vec<Row>, Vec<Vec<String>>) {
+        if self.settings.loss != Loss::Triplet {
+            return (rows, negatives);
+        }
+        let before = rows.len();
+        let kept: Vec<(Row, Vec<String>)> =
+            rows.into_iter().zip(negatives).filter(|(_, wrong)| !wrong.is_empty()).collect();
+        if kept.len() < before {
+            let left_out = before - kept.len();
+            context.observer.on(Event::note(format!("{left_out} of {before} pairs have no negative and are left out")));
+        }
+        kept.into_iter().unzip()
     }
 }
 

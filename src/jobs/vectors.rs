@@ -27,10 +27,11 @@ pub(super) fn embed(
     let cache = context.workspace.cache();
     let dim = encoder.dim();
     if let Some(bytes) = cache.get("embeddings", &key)?
-        && bytes.len() == texts.len() * dim * 4 {
-            let data = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-            return Ok(Embeddings::new(dim, data));
-        }
+        && bytes.len() == texts.len() * dim * 4
+    {
+        let data = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        return Ok(Embeddings::new(dim, data));
+    }
     context.observer.on(Event::phase(format!("embed {what}")));
     let tokens = encoder.tokenize(texts, role)?;
     let embeddings = encoder.embed(&tokens, context.observer)?;

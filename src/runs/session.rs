@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn a_run_is_running_then_stopped_then_resumable() {
         let folder = tempfile::tempdir().unwrap();
-        let workspace = Workspace::create(folder.path(), Config::new("t", Source::Corpus(Vec::new()))).unwrap();
+        let workspace = Workspace::create(folder.path(), &Config::new("t", Source::Corpus(Vec::new()))).unwrap();
         let (clock, watcher) = (SystemClock::default(), Recorder::default());
         let run = RunFolder::create(&workspace, "tune", Value::Null, "cpu", &clock).unwrap();
         assert_eq!(Status::of(&run).unwrap().state, State::Crashed);

@@ -91,7 +91,7 @@ settings! {
         /// The tokenizer to judge: an artifact's name, a folder, a tokenizer.json, or `embedded`; default: the newest trained here, else `embedded`.
         tokenizer: Option<String> = None;
         /// How many of the worst-split words to list.
-        worst: usize = 20, range 0..100000, unit "words";
+        worst: usize = 20, range 0..100_000, unit "words";
     }
 }
 
@@ -99,9 +99,9 @@ settings! {
     /// Training a byte-level BPE tokenizer.
     TokenizerSettings for "tokenizer" {
         /// Tokens in the vocabulary, special tokens included.
-        vocab_size: usize = 16000, range 300..1000000, unit "tokens";
+        vocab_size: usize = 16000, range 300..1_000_000, unit "tokens";
         /// How often a pair must occur to be merged.
-        min_frequency: u64 = 2, range 1..1000000, unit "times";
+        min_frequency: u64 = 2, range 1..1_000_000, unit "times";
         /// Lower-case the text first, as an uncased base does.
         lowercase: bool = false;
         /// Which documents to train on: train, so that the others judge it, or all.
@@ -149,7 +149,7 @@ settings! {
         /// The tokenizer that replaces the base's.
         tokenizer: Option<String> = None;
         /// Worst-split words to add, with `--vocabulary extend`.
-        extend_words: usize = 1000, range 1..100000, unit "words";
+        extend_words: usize = 1000, range 1..100_000, unit "words";
         /// The loss to minimise.
         loss: Loss = Loss::Mnrl;
         /// Factor on the cosine before the softmax of MNRL: 20 is a temperature of 0.05.
@@ -174,16 +174,16 @@ settings! {
         epochs: f64 = 3.0, range 0.001..10000.0, unit "epochs";
         /// Pairs in a batch: more pairs, more negatives for each.
         batch: usize = 32, range 2..65536, unit "pairs";
-        /// Pairs encoded at a time; the gradient is cached in between, so memory follows this and not the batch (GradCache, 2021).
+        /// Pairs encoded at a time; the gradient is cached in between, so memory follows this and not the batch (`GradCache`, 2021).
         micro_batch: usize = 8, range 1..65536, unit "pairs";
         /// The highest learning rate.
         lr: f64 = 5e-5, range 0.0..1.0;
         /// Share of the steps over which the learning rate rises; then it falls to zero.
         warmup: f64 = 0.1, range 0.0..1.0;
-        /// Weight decay, not applied to biases and LayerNorm.
+        /// Weight decay, not applied to biases and `LayerNorm`.
         weight_decay: f64 = 0.01, range 0.0..1.0;
         /// The gradient is scaled down to this norm; 0: never.
-        max_grad_norm: f64 = 1.0, range 0.0..1000000.0;
+        max_grad_norm: f64 = 1.0, range 0.0..1_000_000.0;
         /// Share of hidden values dropped at random; default: the base's configuration.
         dropout: Option<f64> = None, range 0.0..0.9;
         /// Tokens of a text that are read; default: the base's, at most 256.
@@ -191,11 +191,11 @@ settings! {
         /// The floating-point format of the computation.
         precision: Precision = Precision::F32;
         /// Steps between two looks at dev; default: five looks in the run.
-        eval_steps: Option<usize> = None, range 1..10000000, unit "steps";
+        eval_steps: Option<usize> = None, range 1..10_000_000, unit "steps";
         /// Steps between two checkpoints; default: with each look at dev.
-        save_steps: Option<usize> = None, range 1..10000000, unit "steps";
+        save_steps: Option<usize> = None, range 1..10_000_000, unit "steps";
         /// Stop after so many steps, whatever the epochs say.
-        max_steps: Option<usize> = None, range 1..100000000, unit "steps";
+        max_steps: Option<usize> = None, range 1..100_000_000, unit "steps";
         /// The tuned model's name.
         name: String = "tuned".to_owned();
         /// Seed of every random choice: order, dropout, new layers.
@@ -213,7 +213,7 @@ settings! {
         /// Language of the BM25 stemmer (`none`: no stemming); default: the corpus's language, detected.
         stemmer: Option<String> = None;
         /// Sign flips of the randomization test and resamples of the bootstrap.
-        resamples: usize = 10000, range 100..10000000, unit "times";
+        resamples: usize = 10000, range 100..10_000_000, unit "times";
         /// The evaluation's name.
         name: String = "evaluation".to_owned();
         /// Seed of the resampling.

@@ -437,13 +437,18 @@ mod tests {
 
     #[test]
     fn the_worst_words_are_named_with_their_pieces() {
-        let counter = Counter::new(word_piece());
-        counter.count(&["(condensercondenser) condensercondenser, the condensercondenser. the the zzz"]).unwrap();
+        let vocabulary =
+            ["[UNK]", "the", "thermo", "##siphon"].into_iter().zip(0..).map(|(piece, id)| (piece.into(), id));
+        let model = WordPiece::builder().vocab(vocabulary.collect()).unk_token("[UNK]".into()).build().unwrap();
+        let mut tokenizer = Tokenizer::new(model);
+        tokenizer.with_pre_tokenizer(Some(BertPreTokenizer));
+        let counter = Counter::new(tokenizer);
+        counter.count(&["(thermosiphon) thermosiphon, the thermosiphon. the the zzz"]).unwrap();
         let worst = &counter.worst(1)[0];
-        assert_eq!((worst.word.as_str(), worst.count), ("condensercondenser", 3));
-        assert_eq!(worst.pieces.concat().replace("##", ""), "condensercondenser");
+        assert_eq!((worst.word.as_str(), worst.count), ("thermosiphon", 3));
+        assert_eq!(worst.pieces, ["thermo", "##siphon"]);
         let counter = Counter::new(byte_level(false, Vec::new()));
-        counter.count(&["жидкостями жидкостями жж"]).unwrap();
+        counter.count(&["zz жидкостями жидкостями"]).unwrap();
         assert_eq!(counter.worst(1)[0].word, "жидкостями");
         let pieces = counter.worst(1)[0].pieces.concat();
         assert!(pieces.starts_with("жид") && !pieces.contains('\u{fffd}'), "{pieces}");

@@ -8,6 +8,9 @@ use serde_json::Value;
 
 use super::Tokenizer;
 
+/// A class of characters.
+type Is = fn(char) -> bool;
+
 /// How a pipeline may be cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Boundary {
@@ -70,7 +73,7 @@ impl Pipeline {
 
     /// The end of the part that begins at `start`: the next boundary, or the end of the text.
     pub(super) fn next_cut(&self, text: &str, start: usize) -> usize {
-        let (blank, separates): (fn(char) -> bool, fn(char) -> bool) = match self.boundary {
+        let (blank, separates): (Is, Is) = match self.boundary {
             Boundary::WhiteSpace => (char::is_whitespace, |c| matches!(c, ' ' | '\n')),
             Boundary::WhiteSpaceBySpace => (char::is_whitespace, |c| c == ' '),
             Boundary::Space => (|c| c == ' ', |c| c == ' '),

@@ -399,7 +399,7 @@ mod tests {
     use crate::workspace::{Config, Source};
 
     fn workspace(folder: &Path) -> Workspace {
-        Workspace::create(folder, Config::new("test", Source::Corpus(vec!["docs".into()]))).unwrap()
+        Workspace::create(folder, &Config::new("test", Source::Corpus(vec!["docs".into()]))).unwrap()
     }
 
     fn add(workspace: &Workspace, text: &str) -> Artifact {

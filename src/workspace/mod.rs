@@ -112,7 +112,7 @@ pub struct Workspace {
 
 impl Workspace {
     /// Makes `root` a workspace; it may exist, but not as one.
-    pub fn create(root: &Path, config: Config) -> Result<Self> {
+    pub fn create(root: &Path, config: &Config) -> Result<Self> {
         let file = root.join(CONFIG_FILE);
         if file.exists() {
             return Err(Error::Exists(root.to_owned()));

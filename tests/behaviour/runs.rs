@@ -49,10 +49,12 @@ fn a_stopped_training_goes_on_to_the_same_losses() {
         let runs = json(&mut here(&["runs"]));
         let running = runs["runs"].as_array().unwrap().iter().find(|run| run["state"] == "running").cloned();
         if let Some(run) = running
-            && losses(&root).len() >= 2 && losses(&root).len() < 5 {
-                break run["id"].as_str().unwrap().to_owned();
-            }
-        assert!(!child.try_wait().unwrap().is_some(), "the run ended before it could be stopped");
+            && losses(&root).len() >= 2
+            && losses(&root).len() < 5
+        {
+            break run["id"].as_str().unwrap().to_owned();
+        }
+        assert!(child.try_wait().unwrap().is_none(), "the run ended before it could be stopped");
         std::thread::sleep(Duration::from_millis(20));
     };
     json(&mut here(&["runs", "stop", &id]));

@@ -116,10 +116,12 @@ fn paragraphs<R: std::io::Read>(
         let line = line?;
         let line = line.trim_end();
         // A line of a megabyte is a paragraph of its own.
-        if (line.is_empty() || paragraph.len() > 1 << 20) && !paragraph.trim().is_empty()
-            && let Err(error) = sink.block(block(std::mem::take(&mut paragraph))) {
-                return Ok(Err(error));
-            }
+        if (line.is_empty() || paragraph.len() > 1 << 20)
+            && !paragraph.trim().is_empty()
+            && let Err(error) = sink.block(block(std::mem::take(&mut paragraph)))
+        {
+            return Ok(Err(error));
+        }
         if !line.is_empty() {
             if !paragraph.is_empty() {
                 paragraph.push('\n');
