@@ -438,8 +438,12 @@ mod tests {
     #[test]
     fn the_worst_words_are_named_with_their_pieces() {
         let vocabulary =
-            ["[UNK]", "the", "thermo", "##siphon"].into_iter().zip(0..).map(|(piece, id)| (piece.into(), id));
-        let model = WordPiece::builder().vocab(vocabulary.collect()).unk_token("[UNK]".into()).build().unwrap();
+            ["[UNK]", "the", "thermo", "##siphon"].into_iter().zip(0..).map(|(piece, id)| (piece.to_string(), id));
+        let model = WordPiece::builder()
+            .vocab(vocabulary.collect::<ahash::AHashMap<String, u32>>())
+            .unk_token("[UNK]".into())
+            .build()
+            .unwrap();
         let mut tokenizer = Tokenizer::new(model);
         tokenizer.with_pre_tokenizer(Some(BertPreTokenizer));
         let counter = Counter::new(tokenizer);
