@@ -48,7 +48,7 @@ fn the_cycle_runs_on_the_sample_corpus() {
     assert!(card.contains("BM25"), "the card holds the measured table");
 
     let vectors = folder.path().join("vectors.npy");
-    let embedded = json(here(&["embed", "--to"]).arg(&vectors));
+    let embedded = json(here(&["embed"]).arg("--to").arg(&vectors));
     assert_eq!(embedded["dim"], 384);
     assert!(vectors.is_file());
 
