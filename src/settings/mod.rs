@@ -1,6 +1,6 @@
 //! Every job's parameters, defined once: name, default, range, unit, help.
 //!
-//! [`settings!`](define) turns one table per job into a struct with defaults and a list of [`Parameter`]s. The
+//! `settings!` turns one table per job into a struct with defaults and a list of [`Parameter`]s. The
 //! command line is generated from that list, a form can be, a workspace's configuration is checked
 //! against it, and the struct itself is what a manifest keeps.
 
