@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ahash::{AHashMap, RandomState};
 use rayon::prelude::*;
-use tokenizers::DecoderWrapper;
+use tokenizers::{DecoderWrapper, Model};
 
-use super::cuts::{Pipeline, finer_parts};
+use super::cuts::{Finer, Pipeline, finer_parts};
 use super::{Error, Fragmentation, Result, Tokenizer, WorstWord};
 
 /// Bytes of text that a thread takes at a time.
@@ -39,6 +39,10 @@ struct Shard {
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     // A count that panicked leaves a map as valid as before.
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn failed(error: impl ToString) -> Error {
+    Error::Library { doing: "counting tokens", problem: error.to_string() }
 }
 
 impl Counter {
@@ -120,6 +124,7 @@ impl Counter {
     }
 
     fn count_part(&self, pipeline: &Pipeline, part: &str) -> Result<u32> {
+        let part = pipeline.without_blanks(part);
         if part.len() > LONGEST {
             return self.encode(part);
         }
@@ -132,11 +137,12 @@ impl Counter {
             Some(parts) if parts.len() > 1 => {
                 let mut sum = 0;
                 for part in parts {
-                    sum += self.count_finer(part)?;
+                    sum += self.count_finer(pipeline, part)?;
                 }
                 sum
             }
-            _ => self.count_finer(part)?,
+            Some(_) => self.encode_piece(pipeline, part)?,
+            None => self.encode(part)?,
         };
         if self.room_for(part) {
             let mut shard = lock(shard);
@@ -145,16 +151,26 @@ impl Counter {
         Ok(tokens)
     }
 
-    fn count_finer(&self, part: &str) -> Result<u32> {
+    fn count_finer(&self, pipeline: &Pipeline, part: &str) -> Result<u32> {
+        if pipeline.finer == Finer::Bert && part.len() == 1 {
+            return self.encode_piece(pipeline, part);
+        }
         let shard = &self.finer[self.hasher.hash_one(part) as usize % SHARDS];
         if let Some(tokens) = lock(shard).get(part) {
             return Ok(*tokens);
         }
-        let tokens = self.encode(part)?;
+        let tokens = self.encode_piece(pipeline, part)?;
         if self.room_for(part) {
             lock(shard).insert(part.into(), tokens);
         }
         Ok(tokens)
+    }
+
+    /// Tokens of a part that the pipeline only changes in ways known here: straight to the model.
+    fn encode_piece(&self, pipeline: &Pipeline, part: &str) -> Result<u32> {
+        let Some(piece) = pipeline.piece(part) else { return self.encode(part) };
+        let tokens = self.tokenizer.get_model().tokenize(&piece).map_err(failed)?;
+        Ok(tokens.len() as u32)
     }
 
     fn room_for(&self, part: &str) -> bool {
@@ -164,9 +180,7 @@ impl Counter {
 
     fn encode(&self, text: &str) -> Result<u32> {
         let encoding = self.tokenizer.encode_fast(text, false);
-        let encoding =
-            encoding.map_err(|error| Error::Library { doing: "counting tokens", problem: error.to_string() })?;
-        Ok(encoding.len() as u32)
+        Ok(encoding.map_err(failed)?.len() as u32)
     }
 
     /// Where texts are encoded in full, words are counted for the sake of the worst ones.

@@ -4,6 +4,8 @@
 //! one only once. Whether a pipeline is of that kind is read off its configuration, against a list of what is known;
 //! anything else is encoded in full. Each entry of the list has its reason beside it.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::Tokenizer;
@@ -43,6 +45,8 @@ pub(super) enum Finer {
 pub(super) struct Pipeline {
     pub(super) boundary: Boundary,
     pub(super) finer: Finer,
+    /// Whether ASCII letters reach the model in lower case.
+    pub(super) lower: bool,
     /// First characters of added tokens: a part that holds one is never cut further.
     pub(super) triggers: Vec<char>,
 }
@@ -68,7 +72,27 @@ impl Pipeline {
             let first = content.chars().next()?;
             triggers.extend(first.to_lowercase().chain(first.to_uppercase()).chain([first]));
         }
-        Some(Self { boundary, finer: if plain_normalizer { finer } else { Finer::No }, triggers })
+        let finer = if plain_normalizer { finer } else { Finer::No };
+        Some(Self { boundary, finer, lower: lowers(&json["normalizer"]), triggers })
+    }
+
+    /// The part without the blanks before it, where these become no tokens.
+    pub(super) fn without_blanks<'t>(&self, part: &'t str) -> &'t str {
+        if self.finer == Finer::Bert { part.trim_start_matches(BLANKS) } else { part }
+    }
+
+    /// What the model is given for one of [`finer_parts`]' results; `None`: more than one piece.
+    pub(super) fn piece<'t>(&self, part: &'t str) -> Option<Cow<'t, str>> {
+        let word = part.trim_start_matches(BLANKS);
+        // Printable ASCII stands for itself in byte-level vocabularies; a space is written Ġ.
+        let word = match (self.finer, part.len() - word.len()) {
+            (Finer::No, _) => return None,
+            (Finer::Bert, _) | (Finer::Gpt2, 0) => Cow::Borrowed(word),
+            (Finer::Gpt2, 1) if part.starts_with(' ') => Cow::Owned(format!("Ġ{word}")),
+            (Finer::Gpt2, _) => return None,
+        };
+        let upper = self.lower && word.bytes().any(|byte| byte.is_ascii_uppercase());
+        Some(if upper { Cow::Owned(word.to_ascii_lowercase()) } else { word })
     }
 
     /// The end of the part that begins at `start`: the next boundary, or the end of the text.
@@ -98,6 +122,18 @@ impl Pipeline {
             }
         }
         text.len()
+    }
+}
+
+/// The blanks that separate words for every pipeline that is cut finer.
+const BLANKS: [char; 2] = [' ', '\n'];
+
+fn lowers(normalizer: &Value) -> bool {
+    match normalizer["type"].as_str() {
+        Some("Lowercase") => true,
+        Some("BertNormalizer") => normalizer["lowercase"] != false,
+        Some("Sequence") => normalizer["normalizers"].as_array().is_some_and(|parts| parts.iter().any(lowers)),
+        _ => false,
     }
 }
 
@@ -160,7 +196,7 @@ fn boundary_of(pre_tokenizer: &Value) -> Option<(Boundary, Finer)> {
 /// Cuts a part of printable ASCII, blanks before it included, at the pre-tokenizer's own boundaries.
 /// `None`: leave it whole.
 pub(super) fn finer_parts<'t>(pipeline: &Pipeline, part: &'t str) -> Option<Vec<&'t str>> {
-    let word = part.trim_start_matches([' ', '\n']);
+    let word = part.trim_start_matches(BLANKS);
     if pipeline.finer == Finer::No || word.is_empty() || !word.bytes().all(|byte| byte.is_ascii_graphic()) {
         return None;
     }
