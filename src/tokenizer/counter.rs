@@ -41,7 +41,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-fn failed(error: impl ToString) -> Error {
+fn failed(error: &tokenizers::Error) -> Error {
     Error::Library { doing: "counting tokens", problem: error.to_string() }
 }
 
@@ -169,7 +169,7 @@ impl Counter {
     /// Tokens of a part that the pipeline only changes in ways known here: straight to the model.
     fn encode_piece(&self, pipeline: &Pipeline, part: &str) -> Result<u32> {
         let Some(piece) = pipeline.piece(part) else { return self.encode(part) };
-        let tokens = self.tokenizer.get_model().tokenize(&piece).map_err(failed)?;
+        let tokens = self.tokenizer.get_model().tokenize(&piece).map_err(|error| failed(&error))?;
         Ok(tokens.len() as u32)
     }
 
@@ -180,7 +180,7 @@ impl Counter {
 
     fn encode(&self, text: &str) -> Result<u32> {
         let encoding = self.tokenizer.encode_fast(text, false);
-        Ok(encoding.map_err(failed)?.len() as u32)
+        Ok(encoding.map_err(|error| failed(&error))?.len() as u32)
     }
 
     /// Where texts are encoded in full, words are counted for the sake of the worst ones.

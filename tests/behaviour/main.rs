@@ -3,6 +3,7 @@
 mod architecture;
 mod bad_input;
 mod cycle;
+mod encoder;
 mod fragmentation;
 mod parity;
 mod runs;
