@@ -31,5 +31,7 @@ pub mod training;
 pub mod commands;
 // One file a job: read the workspace, call the domain, write an artifact.
 pub mod jobs;
-// A job's life: run folder, lock, event log, control.
+// A job's life: run folder, lock, queue, event log, control, attach.
 pub mod runs;
+// The workbench: terminal, model, update, view, keymap, palette, panes, widgets.
+pub mod tui;

@@ -49,9 +49,10 @@ pub enum Event {
         /// What is counted: `passages`, `steps`, `bytes`.
         unit: String,
     },
-    /// Numbers of one optimizer step, such as `loss`, `learning_rate`, `gradient_norm`.
+    /// Numbers of one optimizer step, such as `loss`, `learning_rate`, `gradient_norm`; of a tokenizer's training,
+    /// `ratio_heldout` at a vocabulary size.
     Scalar {
-        /// The optimizer step, from 1.
+        /// The optimizer step, from 1; of a tokenizer's training, the size of its vocabulary.
         step: u64,
         /// The numbers.
         values: Scalars,
@@ -60,6 +61,28 @@ pub enum Event {
     System {
         /// The numbers.
         values: Scalars,
+    },
+    /// One merge of a BPE training: a sample of those that happen, as often as an eye can follow.
+    Merge {
+        /// The merge's number, from 1.
+        done: u64,
+        /// The left part, as the vocabulary writes it (`Ġde`).
+        left: String,
+        /// The right part.
+        right: String,
+        /// How often they stood together.
+        count: u64,
+    },
+    /// A pair that was made, and what became of it.
+    Pair {
+        /// The passage it asks for, by id.
+        passage: String,
+        /// The query.
+        query: String,
+        /// What kind it is: `title`, `cloze`, the imported file's name.
+        source: String,
+        /// The filter that rejected it; none: it was kept.
+        rejected: Option<String>,
     },
     /// Scores on held-out questions during training.
     Eval {

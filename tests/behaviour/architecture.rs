@@ -49,9 +49,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("runs", &["workspace", "settings", "progress"]),
+    // What must be instant (splitting the visible passage, ranking one query) it asks of the domain itself, in its
+    // worker threads only: `only_the_workers_of_the_workbench_touch_the_domain`.
+    (
+        "tui",
+        &["runs", "corpus", "tokenizer", "encoder", "retrieval", "evaluation", "pairs", "workspace", "settings", "progress"],
+    ),
     (
         "commands",
         &[
+            "tui",
             "runs",
             "jobs",
             "corpus",

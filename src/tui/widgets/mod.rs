@@ -1,0 +1,1 @@
+//! Widgets of our own, drawn straight on the buffer: they know no pane and no model.
