@@ -6,12 +6,14 @@
 
 mod define;
 mod jobs;
+mod table;
 mod value;
 
 pub use jobs::{
     CorpusSettings, Documents, DocumentsToUse, EvaluateSettings, InspectSettings, Loss, Negatives, PairsImportSettings,
     PairsSettings, Precision, TokenizerSettings, TripletDistance, TuneSettings, Vocabulary,
 };
+pub use table::{JOBS, JobTable, Operand, words};
 pub use value::{Choice, Value};
 
 use serde::Serialize;

@@ -1,0 +1,367 @@
+//! One run, told by its events: curves, latest numbers, messages. Knows no terminal.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde_json::Value;
+
+use super::series::Series;
+use crate::progress::{Event, Outcome};
+use crate::runs::LoggedEvent;
+
+/// Merges, pairs and messages that are kept: what a screen and its history can hold.
+const KEPT: usize = 500;
+/// Step times of which the median tells how long the rest will take.
+const TIMES: usize = 51;
+/// Milliseconds over which the rate of progress is measured.
+const RATE_MS: u64 = 15_000;
+
+/// A merge that was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Merge {
+    /// Its number.
+    pub done: u64,
+    /// Its left part.
+    pub left: String,
+    /// Its right part.
+    pub right: String,
+    /// How often they stood together.
+    pub count: u64,
+}
+
+/// A pair that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// The passage, by id.
+    pub passage: String,
+    /// The query.
+    pub query: String,
+    /// Its kind.
+    pub source: String,
+    /// Why it was rejected.
+    pub rejected: Option<String>,
+}
+
+/// How grave a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gravity {
+    /// Worth reading.
+    Note,
+    /// Worth looking into.
+    Warning,
+    /// The end of it.
+    Error,
+}
+
+/// One run, told by its events.
+#[derive(Debug)]
+pub struct LiveRun {
+    /// Its id.
+    pub id: String,
+    /// Its job.
+    pub job: String,
+    /// Its settings.
+    pub settings: Value,
+    /// Where it computes.
+    pub device: String,
+    /// What it is doing.
+    pub phase: String,
+    /// How far the phase is.
+    pub progress: Option<(u64, Option<u64>, String)>,
+    /// Numbers by step.
+    pub scalars: BTreeMap<String, Series>,
+    /// Scores on dev by step.
+    pub evals: BTreeMap<String, Series>,
+    /// When each step ended, in milliseconds since 1970, by step.
+    pub times: Series,
+    /// Checkpoints: the step, and whether it was the best.
+    pub checkpoints: Vec<(u64, bool)>,
+    /// Steps at which a resumed run went on.
+    pub resumed: Vec<u64>,
+    /// The machine's latest numbers.
+    pub system: BTreeMap<String, f64>,
+    /// The last merges.
+    pub merges: VecDeque<Merge>,
+    /// The last pairs.
+    pub pairs: VecDeque<Made>,
+    /// Pairs seen that were kept.
+    pub kept: usize,
+    /// Pairs seen that were rejected, by reason.
+    pub rejected: BTreeMap<String, usize>,
+    /// What it said.
+    pub messages: VecDeque<(u64, Gravity, String)>,
+    /// How it ended.
+    pub ended: Option<(Outcome, Option<String>, Value)>,
+    /// When it started, for the first time.
+    pub started_ms: u64,
+    /// When it last said anything.
+    pub last_ms: u64,
+    /// Lines of its log that are no events.
+    pub garbage: usize,
+    /// Whether more of its log is waiting to be read.
+    pub more: bool,
+    smoothing: f64,
+    step_ms: VecDeque<u64>,
+    last_step_ms: Option<u64>,
+    pace: VecDeque<(u64, u64)>,
+    starts: usize,
+    /// Times are kept relative to the start: f32 holds milliseconds of a day no better.
+    origin_ms: u64,
+}
+
+impl LiveRun {
+    /// A run of which nothing was read yet.
+    pub fn new(id: &str, smoothing: f64) -> Self {
+        Self {
+            id: id.to_owned(),
+            job: String::new(),
+            settings: Value::Null,
+            device: String::new(),
+            phase: String::new(),
+            progress: None,
+            scalars: BTreeMap::new(),
+            evals: BTreeMap::new(),
+            times: Series::new(0.0),
+            checkpoints: Vec::new(),
+            resumed: Vec::new(),
+            system: BTreeMap::new(),
+            merges: VecDeque::new(),
+            pairs: VecDeque::new(),
+            kept: 0,
+            rejected: BTreeMap::new(),
+            messages: VecDeque::new(),
+            ended: None,
+            started_ms: 0,
+            last_ms: 0,
+            garbage: 0,
+            more: false,
+            smoothing,
+            step_ms: VecDeque::new(),
+            last_step_ms: None,
+            pace: VecDeque::new(),
+            starts: 0,
+            origin_ms: 0,
+        }
+    }
+
+    /// Takes the next event.
+    pub fn take(&mut self, logged: LoggedEvent) {
+        let t = logged.t;
+        self.last_ms = t;
+        match logged.event {
+            Event::Start { job, settings, device } => self.start(t, job, settings, device),
+            Event::Phase { name } => {
+                (self.phase, self.progress) = (name, None);
+                self.pace.clear();
+            }
+            Event::Progress { done, total, unit } => {
+                self.pace.push_back((t, done));
+                while self.pace.len() > 2 && self.pace[1].0 + RATE_MS < t {
+                    self.pace.pop_front();
+                }
+                self.progress = Some((done, total, unit));
+            }
+            Event::Scalar { step, values } => {
+                self.step(step, t);
+                for (name, value) in values.0 {
+                    let smoothing = self.smoothing;
+                    let series = self.scalars.entry(name).or_insert_with(|| Series::new(smoothing));
+                    series.append(step as f64, value as f32);
+                }
+            }
+            Event::Eval { step, values } => {
+                for (name, value) in values.0 {
+                    self.evals.entry(name).or_insert_with(|| Series::new(0.0)).append(step as f64, value as f32);
+                }
+                // Looking at dev takes time that no step took.
+                self.step_ms_pause(t);
+            }
+            Event::System { values } => self.system.extend(values.0),
+            Event::Merge { done, left, right, count } => push(&mut self.merges, Merge { done, left, right, count }),
+            Event::Pair { passage, query, source, rejected } => {
+                match &rejected {
+                    None => self.kept += 1,
+                    Some(reason) => *self.rejected.entry(reason.clone()).or_default() += 1,
+                }
+                push(&mut self.pairs, Made { passage, query, source, rejected });
+            }
+            Event::Checkpoint { step, best, .. } => {
+                self.checkpoints.retain(|(at, was_best)| !(*at == step && *was_best == best));
+                self.checkpoints.push((step, best));
+            }
+            Event::Note { text } => push(&mut self.messages, (t, Gravity::Note, text)),
+            Event::Warning { text } => push(&mut self.messages, (t, Gravity::Warning, text)),
+            Event::End { outcome, error, result } => {
+                if let Some(error) = &error {
+                    push(&mut self.messages, (t, Gravity::Error, error.clone()));
+                }
+                self.ended = Some((outcome, error, result));
+            }
+            Event::Ack { .. } | Event::Unknown => {}
+        }
+    }
+
+    fn start(&mut self, t: u64, job: String, settings: Value, device: String) {
+        (self.job, self.settings, self.device) = (job, settings, device);
+        self.starts += 1;
+        if self.starts == 1 {
+            (self.started_ms, self.origin_ms) = (t, t);
+        } else if let Some(last) = self.times.last() {
+            self.resumed.push(last.x as u64);
+        }
+        self.ended = None;
+        self.step_ms.clear();
+        self.pace.clear();
+        self.last_step_ms = None;
+    }
+
+    fn step(&mut self, step: u64, t: u64) {
+        // A resumed run goes back to its checkpoint: what came after it did not happen.
+        if self.times.last().is_some_and(|last| last.x >= step as f64) {
+            self.checkpoints.retain(|(at, _)| *at < step);
+            self.resumed.retain(|at| *at < step);
+            if self.starts > 1 {
+                self.resumed.push(step.saturating_sub(1));
+            }
+        }
+        self.times.append(step as f64, (t.saturating_sub(self.origin_ms) as f64 / 1000.0) as f32);
+        if let Some(before) = self.last_step_ms.replace(t) {
+            self.step_ms.push_back(t.saturating_sub(before));
+            if self.step_ms.len() > TIMES {
+                self.step_ms.pop_front();
+            }
+        }
+    }
+
+    fn step_ms_pause(&mut self, t: u64) {
+        if self.last_step_ms.is_some() {
+            self.last_step_ms = Some(t);
+        }
+    }
+
+    /// Sets how much its curves are smoothed.
+    pub fn smooth(&mut self, smoothing: f64) {
+        self.smoothing = smoothing;
+        for series in self.scalars.values_mut() {
+            series.set_smoothing(smoothing);
+        }
+    }
+
+    /// The last value of a number.
+    pub fn latest(&self, name: &str) -> Option<f64> {
+        self.scalars.get(name).and_then(Series::last).map(|point| f64::from(point.y))
+    }
+
+    /// Units a second of the current phase, over the last seconds.
+    pub fn rate(&self) -> Option<f64> {
+        let (first, last) = (self.pace.front()?, self.pace.back()?);
+        let seconds = last.0.saturating_sub(first.0) as f64 / 1000.0;
+        (seconds > 0.0).then(|| last.1.saturating_sub(first.1) as f64 / seconds)
+    }
+
+    /// The median time of a step, in seconds: one slow step does not frighten anyone.
+    pub fn median_step(&self) -> Option<f64> {
+        let mut times: Vec<u64> = self.step_ms.iter().copied().collect();
+        times.sort_unstable();
+        times.get(times.len() / 2).map(|ms| *ms as f64 / 1000.0)
+    }
+
+    /// Seconds until the phase is done, as far as can be told.
+    pub fn eta(&self) -> Option<f64> {
+        let (done, total, unit) = self.progress.as_ref()?;
+        let left = (*total)?.saturating_sub(*done) as f64;
+        if unit == "steps"
+            && let Some(step) = self.median_step()
+        {
+            return Some(left * step);
+        }
+        self.rate().filter(|rate| *rate > 0.0).map(|rate| left / rate)
+    }
+
+    /// The seconds after the start at which a step ended.
+    pub fn seconds_at(&self, step: f64) -> Option<f64> {
+        self.times.nearest(super::series::Values::Raw, step).map(|point| f64::from(point.y))
+    }
+
+    /// The epoch in which a step lies and how many there will be, where the settings tell.
+    pub fn epochs(&self, step: f64) -> Option<(f64, f64)> {
+        let epochs = self.settings.get("epochs")?.as_f64()?;
+        let total = match &self.progress {
+            Some((_, Some(total), unit)) if unit == "steps" => *total as f64,
+            _ => return None,
+        };
+        // A run cut short by --max-steps does not reach its epochs.
+        let cut = self.settings.get("max_steps").and_then(Value::as_f64).is_some_and(|max| max <= total);
+        (!cut && total > 0.0).then(|| (step / total * epochs, epochs))
+    }
+
+    /// Numbers that were not finite, over all curves.
+    pub fn gaps(&self) -> usize {
+        self.scalars.values().map(Series::gaps).sum()
+    }
+}
+
+fn push<T>(kept: &mut VecDeque<T>, item: T) {
+    if kept.len() == KEPT {
+        kept.pop_front();
+    }
+    kept.push_back(item);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::Scalars;
+
+    fn take(run: &mut LiveRun, t: u64, event: Event) {
+        run.take(LoggedEvent { v: 1, t, event });
+    }
+
+    fn scalar(step: u64, loss: f64) -> Event {
+        Event::Scalar { step, values: Scalars::from([("loss", loss)]) }
+    }
+
+    fn start() -> Event {
+        Event::Start { job: "tune".into(), settings: serde_json::json!({"epochs": 2.0}), device: "cpu".into() }
+    }
+
+    #[test]
+    fn the_median_tells_how_long_it_will_take() {
+        let mut run = LiveRun::new("r", 0.9);
+        take(&mut run, 0, start());
+        for step in 1..=10 {
+            let slow = if step > 5 { 60_000 } else { 0 };
+            take(&mut run, step * 1000 + slow, scalar(step, 1.0));
+        }
+        take(&mut run, 80_000, Event::progress(10, 100, "steps"));
+        assert_eq!(run.median_step(), Some(1.0));
+        assert_eq!(run.eta(), Some(90.0));
+        assert_eq!(run.epochs(50.0), Some((1.0, 2.0)));
+    }
+
+    #[test]
+    fn a_resumed_run_goes_on_from_its_checkpoint() {
+        let mut run = LiveRun::new("r", 0.0);
+        take(&mut run, 0, start());
+        for step in 1..=8 {
+            take(&mut run, step * 10, scalar(step, step as f64));
+        }
+        take(&mut run, 60, Event::Checkpoint { step: 5, path: String::new(), best: false });
+        take(&mut run, 90, Event::Checkpoint { step: 8, path: String::new(), best: true });
+        take(&mut run, 100, start());
+        take(&mut run, 110, scalar(6, 60.0));
+        assert_eq!(run.latest("loss"), Some(60.0));
+        assert_eq!(run.scalars["loss"].len(), 6);
+        assert_eq!(run.checkpoints, [(5, false)]);
+        assert_eq!(run.resumed, [5]);
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let mut run = LiveRun::new("r", 0.0);
+        for n in 0..2000 {
+            take(&mut run, n, Event::note(n.to_string()));
+        }
+        assert_eq!(run.messages.len(), KEPT);
+        assert_eq!(run.messages.back().unwrap().2, "1999");
+    }
+}

@@ -1,0 +1,584 @@
+//! What the workbench knows, and how it changes.
+//!
+//! [`update`] is the only way the model changes, and it does nothing else: what must be done outside (a job started, a
+//! question asked) it returns as [`Effect`]s.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
+
+use super::field::Typed;
+use super::form::Form;
+use super::keymap::{Action, Context};
+use super::live::Gravity;
+use super::message::{Effect, Msg};
+use super::overlay::{Choice, Overlay, Purpose, Scroll};
+use super::panes::{ComparePane, CorpusPane, Pane, PairsPane, RunsPane, TokenizerPane, TuningPane};
+use super::shared::Shared;
+use super::widgets::symbols::visible;
+use super::workers::Answer;
+use crate::settings::{JOBS, JobTable};
+
+/// Milliseconds for which a notice stays.
+const NOTICE_MS: u64 = 6000;
+/// How much curves are smoothed before anyone asks for more or less.
+pub const SMOOTHING: f64 = 0.9;
+
+/// The panes, by their number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PaneId {
+    /// 1.
+    #[default]
+    Corpus,
+    /// 2.
+    Tokenizer,
+    /// 3.
+    Pairs,
+    /// 4.
+    Tuning,
+    /// 5.
+    Compare,
+    /// 6.
+    Runs,
+}
+
+impl PaneId {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Corpus, Self::Tokenizer, Self::Pairs, Self::Tuning, Self::Compare, Self::Runs];
+
+    /// Its name in the head of the screen.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Corpus => "Corpus",
+            Self::Tokenizer => "Tokenizer",
+            Self::Pairs => "Pairs",
+            Self::Tuning => "Tuning",
+            Self::Compare => "Compare",
+            Self::Runs => "Runs",
+        }
+    }
+
+    fn step(self, by: usize) -> Self {
+        let at = Self::ALL.iter().position(|pane| *pane == self).unwrap_or(0);
+        Self::ALL[(at + by) % Self::ALL.len()]
+    }
+
+    /// The pane that shows runs of a job.
+    pub fn of_job(job: &str) -> Self {
+        match job {
+            "tokenizer" => Self::Tokenizer,
+            "pairs-structural" | "pairs-import" | "pairs-synthesize" => Self::Pairs,
+            "tune" | "align" | "distill" => Self::Tuning,
+            "evaluate" => Self::Compare,
+            "corpus" => Self::Corpus,
+            _ => Self::Runs,
+        }
+    }
+}
+
+/// How soon the screen must show what changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Dirty {
+    /// Nothing changed.
+    Clean,
+    /// A job reported something.
+    Data,
+    /// Somebody pressed a key.
+    Input,
+}
+
+/// Words at the foot of the screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// The words.
+    pub text: String,
+    /// Whether something went wrong.
+    pub wrong: bool,
+    /// When they go; `None`: when a key is pressed.
+    pub until_ms: Option<u64>,
+}
+
+/// What the workbench knows.
+#[derive(Debug)]
+pub struct Model {
+    /// What every pane sees.
+    pub shared: Shared,
+    /// The pane in view.
+    pub pane: PaneId,
+    /// What lies over it.
+    pub overlay: Option<Overlay>,
+    /// Words at the foot.
+    pub notice: Option<Notice>,
+    /// Whether the mouse is on.
+    pub mouse: bool,
+    /// Whether this is a demonstration, and its first line says what to press.
+    pub welcome: Option<String>,
+    /// How soon the screen must follow.
+    pub dirty: Dirty,
+    corpus: CorpusPane,
+    tokenizer: TokenizerPane,
+    pairs: PairsPane,
+    tuning: TuningPane,
+    compare: ComparePane,
+    runs: RunsPane,
+    watched: Vec<String>,
+    /// Where the tabs are, as last drawn: columns of each.
+    pub(super) tabs: std::cell::RefCell<Vec<(u16, u16)>>,
+}
+
+impl Model {
+    /// A workbench that knows nothing yet.
+    pub fn new(shared: Shared, problem: Option<String>) -> Self {
+        Self {
+            shared,
+            pane: PaneId::Corpus,
+            overlay: None,
+            notice: problem.map(|text| Notice { text, wrong: true, until_ms: None }),
+            mouse: false,
+            welcome: None,
+            dirty: Dirty::Input,
+            corpus: CorpusPane::default(),
+            tokenizer: TokenizerPane::default(),
+            pairs: PairsPane::default(),
+            tuning: TuningPane::default(),
+            compare: ComparePane::default(),
+            runs: RunsPane::default(),
+            watched: Vec::new(),
+            tabs: std::cell::RefCell::default(),
+        }
+    }
+
+    /// A pane, and what it sees.
+    pub fn pane(&self, id: PaneId) -> &dyn Pane {
+        match id {
+            PaneId::Corpus => &self.corpus,
+            PaneId::Tokenizer => &self.tokenizer,
+            PaneId::Pairs => &self.pairs,
+            PaneId::Tuning => &self.tuning,
+            PaneId::Compare => &self.compare,
+            PaneId::Runs => &self.runs,
+        }
+    }
+
+    fn open_pane(&mut self) -> (&mut dyn Pane, &Shared) {
+        let id = self.pane;
+        self.pane_mut(id)
+    }
+
+    fn pane_mut(&mut self, id: PaneId) -> (&mut dyn Pane, &Shared) {
+        let shared = &self.shared;
+        match id {
+            PaneId::Corpus => (&mut self.corpus, shared),
+            PaneId::Tokenizer => (&mut self.tokenizer, shared),
+            PaneId::Pairs => (&mut self.pairs, shared),
+            PaneId::Tuning => (&mut self.tuning, shared),
+            PaneId::Compare => (&mut self.compare, shared),
+            PaneId::Runs => (&mut self.runs, shared),
+        }
+    }
+
+    /// Where keys are bound now.
+    pub fn context(&self) -> Context {
+        match &self.overlay {
+            Some(Overlay::Form(_)) => Context::Form,
+            Some(_) => Context::Overlay,
+            None => self.pane(self.pane).context(),
+        }
+    }
+
+    fn say(&mut self, text: String, wrong: bool) {
+        // What went wrong stays until a key is pressed: nobody may have been looking.
+        let until_ms = (!wrong).then_some(self.shared.now_ms + NOTICE_MS);
+        self.notice = Some(Notice { text, wrong, until_ms });
+    }
+}
+
+/// Changes the model, and says what to do.
+pub fn update(model: &mut Model, message: Msg) -> Vec<Effect> {
+    let mut effects = match message {
+        Msg::Key(event) => {
+            if event.kind == KeyEventKind::Release {
+                return Vec::new();
+            }
+            model.dirty = Dirty::Input;
+            key(model, &event)
+        }
+        Msg::Paste(text) => {
+            model.dirty = Dirty::Input;
+            paste(model, &text)
+        }
+        Msg::Mouse(event) => mouse(model, event),
+        Msg::Resize(..) => {
+            model.dirty = Dirty::Input;
+            Vec::new()
+        }
+        Msg::Suspend => vec![Effect::Suspend],
+        Msg::Continued => vec![Effect::Redraw],
+        Msg::Terminate | Msg::HangUp => vec![Effect::Quit],
+        Msg::Clock(now) => {
+            model.shared.now_ms = now;
+            if model.notice.as_ref().and_then(|notice| notice.until_ms).is_some_and(|until| until <= now) {
+                model.notice = None;
+                model.dirty = model.dirty.max(Dirty::Data);
+            }
+            // Ages and clocks are on the screen only while something runs, or where runs are listed.
+            if model.pane == PaneId::Runs || model.shared.runs.living().next().is_some() {
+                model.dirty = model.dirty.max(Dirty::Data);
+            }
+            Vec::new()
+        }
+        Msg::Answer(answer) => {
+            // An answer to a key belongs to that key's frame.
+            model.dirty = Dirty::Input;
+            let id = match &answer {
+                Answer::Corpus(_) => PaneId::Corpus,
+                Answer::Pairs(_) => PaneId::Pairs,
+                Answer::Compare(_) => PaneId::Compare,
+            };
+            let (pane, shared) = model.pane_mut(id);
+            pane.answer(answer, shared)
+        }
+        Msg::Runs(lines) => {
+            let first = !model.shared.runs.read;
+            model.shared.runs.set(lines);
+            model.dirty = model.dirty.max(if first { Dirty::Input } else { Dirty::Data });
+            refresh(model)
+        }
+        Msg::Events(batch) => {
+            model.dirty = model.dirty.max(Dirty::Data);
+            if model.watched.contains(&batch.run) {
+                let smoothing = model.shared.smoothing;
+                model.shared.runs.take(batch, smoothing);
+            }
+            Vec::new()
+        }
+        Msg::Artifacts(artifacts) => {
+            model.dirty = Dirty::Input;
+            model.shared.artifacts = artifacts;
+            refresh(model)
+        }
+        Msg::Started { run, note } => {
+            model.dirty = Dirty::Input;
+            model.overlay = None;
+            let text = note.map_or_else(|| format!("started {run}"), |note| format!("started {run}: {note}"));
+            model.say(text, false);
+            Vec::new()
+        }
+        Msg::Log { run, lines } => {
+            model.dirty = Dirty::Input;
+            model.overlay = Some(log(model, &run, lines));
+            Vec::new()
+        }
+        Msg::Notice(text) => {
+            model.dirty = Dirty::Input;
+            model.say(text, false);
+            Vec::new()
+        }
+        Msg::Failed(text) => {
+            model.dirty = Dirty::Input;
+            model.say(text, true);
+            Vec::new()
+        }
+    };
+    effects = settle(model, effects);
+    let mut watched: Vec<String> =
+        PaneId::ALL.iter().flat_map(|id| model.pane(*id).watching(&model.shared)).collect();
+    watched.sort_unstable();
+    watched.dedup();
+    if watched != model.watched {
+        model.shared.runs.keep(&watched);
+        model.watched.clone_from(&watched);
+        effects.push(Effect::Watch(watched));
+    }
+    effects
+}
+
+/// What a run said in its events, then what its process printed.
+fn log(model: &Model, run: &str, printed: Vec<String>) -> Overlay {
+    let mut lines = Vec::new();
+    if let Some(live) = model.shared.runs.live(run) {
+        for (t, gravity, text) in &live.messages {
+            let mark = match gravity {
+                Gravity::Note => "",
+                Gravity::Warning => "warning: ",
+                Gravity::Error => "error: ",
+            };
+            lines.push(format!("{}  {mark}{text}", model.shared.time_of_day(*t)));
+        }
+        if live.garbage > 0 {
+            lines.push(format!("{} lines of its event log are no events and were left out", live.garbage));
+        }
+    }
+    if !printed.is_empty() {
+        lines.push("-- log.txt".to_owned());
+        lines.extend(printed);
+    }
+    if lines.is_empty() {
+        lines.push("it has said nothing yet".to_owned());
+    }
+    let lines = lines.iter().map(|line| visible(line, &model.shared.palette).into_owned()).collect();
+    Overlay::Text { title: format!("Log of {run}"), lines, scroll: Scroll::at_end() }
+}
+
+/// Carries out the effects that are the model's own.
+fn settle(model: &mut Model, effects: Vec<Effect>) -> Vec<Effect> {
+    let mut rest = Vec::new();
+    for effect in effects {
+        match effect {
+            Effect::Open(overlay) => {
+                model.overlay = Some(*overlay);
+                model.dirty = Dirty::Input;
+            }
+            Effect::Go(pane) => {
+                model.dirty = Dirty::Input;
+                rest.extend(go(model, pane));
+            }
+            Effect::Smooth(smoothing) => {
+                model.shared.smoothing = smoothing;
+                model.shared.runs.smooth(smoothing);
+            }
+            Effect::Say(text) => model.say(text, false),
+            Effect::Complain(text) => model.say(text, true),
+            Effect::Remember { job, values } => {
+                model.shared.remembered.insert(job.to_owned(), values.clone());
+                rest.push(Effect::Remember { job, values });
+            }
+            Effect::Mouse(on) => {
+                model.mouse = on;
+                rest.push(Effect::Mouse(on));
+            }
+            other => rest.push(other),
+        }
+    }
+    rest
+}
+
+fn refresh(model: &mut Model) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for id in PaneId::ALL {
+        let (pane, shared) = model.pane_mut(id);
+        effects.extend(pane.refresh(shared));
+    }
+    effects
+}
+
+fn go(model: &mut Model, pane: PaneId) -> Vec<Effect> {
+    model.pane = pane;
+    model.overlay = None;
+    let (pane, shared) = model.open_pane();
+    pane.refresh(shared)
+}
+
+fn key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
+    if model.notice.as_ref().is_some_and(|notice| notice.until_ms.is_none()) && event.code == KeyCode::Esc {
+        model.notice = None;
+        if model.overlay.is_none() {
+            return Vec::new();
+        }
+    }
+    model.welcome = None;
+    if model.overlay.is_some() {
+        return key_in_overlay(model, event);
+    }
+    let context = model.context();
+    let action = model.shared.keymap.action(context, event);
+    let (pane, shared) = model.open_pane();
+    if let Some(field) = pane.typing() {
+        match event.code {
+            KeyCode::Enter => return pane.done_typing(true, shared),
+            KeyCode::Esc => return pane.done_typing(false, shared),
+            _ => {}
+        }
+        match field.key(event) {
+            Typed::Changed => return pane.typed(shared),
+            Typed::Moved => return Vec::new(),
+            Typed::Not => {}
+        }
+        return match action {
+            Some(action @ (Action::Up | Action::Down | Action::PageUp | Action::PageDown)) => {
+                pane.act_while_typing(action, shared)
+            }
+            Some(action @ (Action::Quit | Action::Suspend | Action::Redraw | Action::NextPane | Action::PreviousPane)) => {
+                everywhere(model, action)
+            }
+            _ => Vec::new(),
+        };
+    }
+    action.map(|action| everywhere(model, action)).unwrap_or_default()
+}
+
+/// What a key does in every pane; what is not that, the pane does.
+fn everywhere(model: &mut Model, action: Action) -> Vec<Effect> {
+    let here = model.pane;
+    match action {
+        Action::Quit => vec![Effect::Quit],
+        Action::Suspend => vec![Effect::Suspend],
+        Action::Redraw => vec![Effect::Redraw],
+        Action::Mouse => {
+            let on = !model.mouse;
+            let text = if on { "mouse on: shift-drag selects text" } else { "mouse off" };
+            vec![Effect::Mouse(on), Effect::Say(text.to_owned())]
+        }
+        Action::Help => {
+            model.overlay = Some(Overlay::Help(Scroll::default()));
+            Vec::new()
+        }
+        Action::PaneCorpus => go(model, PaneId::Corpus),
+        Action::PaneTokenizer => go(model, PaneId::Tokenizer),
+        Action::PanePairs => go(model, PaneId::Pairs),
+        Action::PaneTuning => go(model, PaneId::Tuning),
+        Action::PaneCompare => go(model, PaneId::Compare),
+        Action::PaneRuns => go(model, PaneId::Runs),
+        Action::NextPane => go(model, here.step(1)),
+        Action::PreviousPane => go(model, here.step(PaneId::ALL.len() - 1)),
+        Action::New => new_job(model),
+        Action::Copy => match model.pane(here).copied(&model.shared) {
+            Some(text) => vec![Effect::Copy(text)],
+            None => vec![Effect::Say("nothing under the cursor to copy".to_owned())],
+        },
+        action => {
+            let (pane, shared) = model.open_pane();
+            pane.act(action, shared)
+        }
+    }
+}
+
+/// The form of the pane's job, or a choice where there are several.
+fn new_job(model: &mut Model) -> Vec<Effect> {
+    let jobs: Vec<&'static JobTable> = match model.pane {
+        PaneId::Runs | PaneId::Corpus => JOBS.iter().collect(),
+        pane => JOBS.iter().filter(|table| PaneId::of_job(table.job) == pane).collect(),
+    };
+    if let [table] = jobs[..] {
+        return open_form(model, table.job);
+    }
+    let rows = jobs.iter().map(|table| (table.job.to_owned(), format!("{:<20} {}", table.command, table.about)));
+    model.overlay = Some(Overlay::Choice(Choice::one(Purpose::Job, "Start which job?", rows.collect())));
+    Vec::new()
+}
+
+fn open_form(model: &mut Model, job: &str) -> Vec<Effect> {
+    let Some(table) = JobTable::find(job) else { return Vec::new() };
+    let shared = &model.shared;
+    let remembered = shared.remembered.get(job).map_or(&[][..], Vec::as_slice);
+    match Form::new(table, shared.overrides.get(table.settings_table()), remembered, &shared.device) {
+        Ok(form) => model.overlay = Some(Overlay::Form(Box::new(form))),
+        Err(problem) => model.say(problem, true),
+    }
+    Vec::new()
+}
+
+fn key_in_overlay(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
+    let action = model.shared.keymap.action(model.context(), event);
+    if action == Some(Action::Suspend) {
+        return vec![Effect::Suspend];
+    }
+    if action == Some(Action::Redraw) {
+        return vec![Effect::Redraw];
+    }
+    let Some(overlay) = &mut model.overlay else { return Vec::new() };
+    match overlay {
+        Overlay::Form(form) => {
+            if action == Some(Action::Back) {
+                let remember = Effect::Remember { job: form.table().job, values: form.typed() };
+                model.overlay = None;
+                return vec![remember];
+            }
+            let acted = action.and_then(|action| form.act(action));
+            if let Some(effects) = acted {
+                return effects;
+            }
+            form.key(event);
+            Vec::new()
+        }
+        Overlay::Choice(choice) => match action {
+            Some(Action::Back) => {
+                model.overlay = None;
+                Vec::new()
+            }
+            Some(Action::Open) => {
+                let (purpose, values) = (choice.purpose, choice.chosen());
+                model.overlay = None;
+                if purpose == Purpose::Job {
+                    return values.first().map(|job| open_form(model, job)).unwrap_or_default();
+                }
+                let (pane, shared) = model.open_pane();
+                pane.chosen(purpose, &values, shared)
+            }
+            _ if event.code == KeyCode::Char(' ') => {
+                choice.mark();
+                Vec::new()
+            }
+            Some(action) => {
+                choice.act(action);
+                Vec::new()
+            }
+            None => Vec::new(),
+        },
+        Overlay::Help(scroll) | Overlay::Text { scroll, .. } => {
+            match action {
+                Some(Action::Back | Action::Open) => model.overlay = None,
+                Some(Action::Copy) => {
+                    if let Overlay::Text { lines, .. } = overlay {
+                        return vec![Effect::Copy(lines.join("\n"))];
+                    }
+                }
+                Some(action) => {
+                    scroll.act(action);
+                }
+                None => {}
+            }
+            Vec::new()
+        }
+    }
+}
+
+fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
+    if let Some(Overlay::Form(form)) = &mut model.overlay {
+        form.paste(text);
+        return Vec::new();
+    }
+    let (pane, shared) = model.open_pane();
+    match pane.typing() {
+        Some(field) => {
+            field.paste(text);
+            pane.typed(shared)
+        }
+        None => Vec::new(),
+    }
+}
+
+fn mouse(model: &mut Model, event: MouseEvent) -> Vec<Effect> {
+    let action = match event.kind {
+        MouseEventKind::ScrollUp => Action::Up,
+        MouseEventKind::ScrollDown => Action::Down,
+        MouseEventKind::Down(MouseButton::Left) => {
+            model.dirty = Dirty::Input;
+            if event.row == 0 {
+                let at = model.tabs.borrow().iter().position(|(from, to)| (*from..*to).contains(&event.column));
+                return at.map(|at| go(model, PaneId::ALL[at])).unwrap_or_default();
+            }
+            if model.overlay.is_some() {
+                return Vec::new();
+            }
+            let (pane, shared) = model.open_pane();
+            return pane.click(event.column, event.row.saturating_sub(1), shared);
+        }
+        _ => return Vec::new(),
+    };
+    model.dirty = Dirty::Input;
+    match &mut model.overlay {
+        Some(Overlay::Help(scroll) | Overlay::Text { scroll, .. }) => {
+            scroll.act(action);
+            Vec::new()
+        }
+        Some(Overlay::Choice(choice)) => {
+            choice.act(action);
+            Vec::new()
+        }
+        Some(Overlay::Form(_)) => Vec::new(),
+        None => {
+            let (pane, shared) = model.open_pane();
+            pane.act(action, shared)
+        }
+    }
+}
