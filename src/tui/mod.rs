@@ -5,4 +5,5 @@
 //! never block on the disk or on a model in the thread that draws.
 
 pub mod palette;
+pub mod series;
 pub mod widgets;
