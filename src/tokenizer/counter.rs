@@ -7,6 +7,7 @@ use ahash::{AHashMap, RandomState};
 use rayon::prelude::*;
 use tokenizers::{DecoderWrapper, Model};
 
+use super::byte_alphabet::byte_of;
 use super::cuts::{Finer, Pipeline, finer_parts};
 use super::{Error, Fragmentation, Result, Tokenizer, WorstWord};
 
@@ -250,16 +251,6 @@ fn text_of_bytes(token: &str) -> String {
         text.extend(chunk.invalid().iter().map(|byte| format!("<{byte:02X}>")));
     }
     text.trim_start().to_owned()
-}
-
-/// GPT-2's printable stand-ins: a byte that prints stands for itself, the others for the characters from U+0100 on, in
-/// their order.
-fn byte_of(stand_in: char) -> Option<u8> {
-    let prints = |byte: &u8| matches!(byte, 0x21..=0x7E | 0xA1..=0xAC | 0xAE..=0xFF);
-    match u32::from(stand_in) {
-        code @ 0..0x100 => Some(code as u8),
-        code => (0..=u8::MAX).filter(|byte| !prints(byte)).nth(code as usize - 0x100),
-    }
 }
 
 #[cfg(test)]

@@ -1,16 +1,21 @@
-//! Tokenizers: loading, fragmentation, training.
+//! Tokenizers: loading, fragmentation, spans of tokens, training.
 
 mod bpe;
+mod byte_alphabet;
 mod counter;
 mod cuts;
 mod fragmentation;
 mod load;
+mod spans;
+mod words;
 
 pub use bpe::train_bpe;
 pub use counter::Counter;
 pub use fragmentation::{Fragmentation, THRESHOLD, Verdict, WorstWord};
 pub use load::load;
+pub use spans::{TokenSpan, token_spans};
 pub use tokenizers::Tokenizer;
+pub use words::{WordPieces, window, word_pieces};
 
 use std::path::PathBuf;
 
