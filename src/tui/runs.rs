@@ -66,7 +66,7 @@ impl Runs {
     }
 
     /// The run of some jobs to show first: the newest that lives, else the newest.
-    pub fn foremost(&self, jobs: &[&str]) -> Option<&Status> {
+    pub fn foremost<'a>(&'a self, jobs: &'a [&str]) -> Option<&'a Status> {
         let live = self.of(jobs).find(|status| status.state.is_live());
         live.or_else(|| self.of(jobs).next())
     }

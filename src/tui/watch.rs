@@ -20,6 +20,8 @@ const LOOK_AT_ARTIFACTS: Duration = Duration::from_secs(3);
 const BATCH: usize = 5000;
 /// The longest that reading one log may keep the others waiting.
 const TURN: Duration = Duration::from_millis(50);
+/// Looks between two looks at a run that is over.
+const SELDOM: usize = 4;
 /// Reading old logs, in one round.
 const ROUND: Duration = Duration::from_millis(200);
 
@@ -72,6 +74,7 @@ struct WorkspaceWatcher {
     looked_at_artifacts: Option<Instant>,
     told: Vec<Told>,
     complaint: Option<String>,
+    looks: usize,
 }
 
 struct Followed {
@@ -91,6 +94,7 @@ impl WorkspaceWatcher {
     /// One look at everything. `None`: nobody listens; else whether there is more to read at once.
     fn look(&mut self, workspace: &Workspace, wanted: &[String], outbox: &Outbox, clock: &SystemClock) -> Option<bool> {
         self.find_runs(workspace, outbox)?;
+        self.looks += 1;
         let ended_before = self.ended();
         let mut more = false;
         let begun = Instant::now();
@@ -110,7 +114,8 @@ impl WorkspaceWatcher {
             }
             followed.in_full = in_full;
             let settled = !followed.watcher.status().state.is_live() && !followed.watcher.status().loading;
-            if settled && !in_full && followed.failed.is_none() && !followed.resumed() {
+            // A run that is over may be resumed: it is looked at now and then.
+            if settled && !in_full && followed.failed.is_none() && self.looks % SELDOM != 0 {
                 continue;
             }
             match followed.watcher.poll(BATCH, TURN, clock.unix_ms()) {
@@ -207,13 +212,6 @@ impl WorkspaceWatcher {
         }
         self.told = told;
         outbox.send(Msg::Runs(all)).then_some(())
-    }
-}
-
-impl Followed {
-    /// Whether a run that was over is held again.
-    fn resumed(&self) -> bool {
-        self.watcher.run().is_held()
     }
 }
 

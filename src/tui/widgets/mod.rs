@@ -1,3 +1,4 @@
 //! Widgets of our own, drawn straight on the buffer: they know no pane and no model.
 
 pub mod line;
+pub mod symbols;
