@@ -172,6 +172,11 @@ pub trait Observer: Sync {
     fn stop_requested(&self) -> bool {
         false
     }
+
+    /// Whether a checkpoint is wanted at the next safe point. Asking takes the request: the next call says no.
+    fn checkpoint_requested(&self) -> bool {
+        false
+    }
 }
 
 /// Listens to nothing.
@@ -187,6 +192,7 @@ impl Observer for Silent {
 pub struct Recorder {
     events: Mutex<Vec<Event>>,
     stop: AtomicBool,
+    checkpoint: AtomicBool,
 }
 
 impl Recorder {
@@ -199,6 +205,11 @@ impl Recorder {
     pub fn request_stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
     }
+
+    /// Asks the observed work for a checkpoint.
+    pub fn request_checkpoint(&self) {
+        self.checkpoint.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Observer for Recorder {
@@ -208,6 +219,10 @@ impl Observer for Recorder {
 
     fn stop_requested(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+
+    fn checkpoint_requested(&self) -> bool {
+        self.checkpoint.swap(false, Ordering::Relaxed)
     }
 }
 
@@ -248,27 +263,63 @@ pub fn peak_rss_mib() -> Option<u64> {
     line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib / 1024)
 }
 
+/// One number of [`Scalars`]: as a number where JSON has one for it, as a string where not.
+struct Number(f64);
+
+impl Serialize for Number {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0.is_finite() { serializer.serialize_f64(self.0) } else { serializer.collect_str(&self.0) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visit;
+        impl serde::de::Visitor<'_> for Visit {
+            type Value = f64;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a number, or the text of one")
+            }
+            fn visit_f64<E>(self, value: f64) -> Result<f64, E> {
+                Ok(value)
+            }
+            fn visit_u64<E>(self, value: u64) -> Result<f64, E> {
+                Ok(value as f64)
+            }
+            fn visit_i64<E>(self, value: i64) -> Result<f64, E> {
+                Ok(value as f64)
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<f64, E> {
+                text.parse().map_err(|_| E::custom(format!("{text:?} is not a number")))
+            }
+        }
+        deserializer.deserialize_any(Visit).map(Self)
+    }
+}
+
 impl Serialize for Scalars {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, value)| {
-            let shown = if value.is_finite() { Value::from(*value) } else { Value::from(value.to_string()) };
-            (name, shown)
-        }))
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, Number(*value))))
     }
 }
 
 impl<'de> Deserialize<'de> for Scalars {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = BTreeMap::<String, Value>::deserialize(deserializer)?;
-        raw.into_iter()
-            .map(|(name, value)| {
-                let number = value.as_f64().or_else(|| value.as_str()?.parse().ok());
-                number
-                    .map(|number| (name.clone(), number))
-                    .ok_or_else(|| serde::de::Error::custom(format!("{name}: {value} is not a number")))
-            })
-            .collect::<Result<_, _>>()
-            .map(Self)
+        struct Visit;
+        impl<'de> serde::de::Visitor<'de> for Visit {
+            type Value = Scalars;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("named numbers")
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Scalars, A::Error> {
+                let mut values = BTreeMap::new();
+                while let Some((name, Number(value))) = map.next_entry()? {
+                    values.insert(name, value);
+                }
+                Ok(Scalars(values))
+            }
+        }
+        deserializer.deserialize_map(Visit)
     }
 }
 

@@ -30,6 +30,16 @@ pub(super) fn with_settings<S: Settings>(mut command: Command) -> Command {
     command
 }
 
+/// Adds `--detach` to a command that runs a job.
+pub(super) fn with_detach(command: Command) -> Command {
+    command.arg(
+        Arg::new("detach")
+            .long("detach")
+            .action(ArgAction::SetTrue)
+            .help("Start it in a process of its own that outlives the terminal, and return at once"),
+    )
+}
+
 /// The settings that a command line asks for: defaults, then the workspace's overrides, then the arguments.
 pub(super) fn settings<S: Settings>(matches: &ArgMatches, workspace: Option<&Workspace>) -> Result<S, SettingError> {
     let mut settings = with_overrides::<S>(workspace.and_then(|workspace| workspace.config().overrides(S::JOB)))?;

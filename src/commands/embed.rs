@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Command};
 
+use super::arguments::with_detach;
 use super::{Answer, Failure, Invocation, Result};
-use crate::jobs::{EmbedJob, Job, Report};
+use crate::jobs::{EmbedJob, EmbedReport, Job};
 
 pub(super) fn define() -> Command {
-    Command::new("embed")
+    let command = Command::new("embed")
         .about("Write the vectors of every passage")
         .arg(Arg::new("model").long("model").value_name("M").help("The model (default: the newest tuned one)"))
         .arg(
@@ -18,7 +19,8 @@ pub(super) fn define() -> Command {
                 .required(true)
                 .value_parser(clap::value_parser!(PathBuf))
                 .help("FILE.npy (with the passage ids beside it) or FILE.parquet"),
-        )
+        );
+    with_detach(command)
 }
 
 pub(super) fn run(invocation: &Invocation, matches: &ArgMatches) -> Result<Answer> {
@@ -30,14 +32,12 @@ pub(super) fn run(invocation: &Invocation, matches: &ArgMatches) -> Result<Answe
         return Err(Failure::Usage(format!("--to {}: must end in .npy or .parquet", to.display())));
     }
     let job = EmbedJob { model: matches.get_one::<String>("model").cloned(), to };
-    match invocation.run_job(&workspace, &Job::Embed(job))? {
-        Report::Embed(report) => {
-            let plain = format!(
-                "{}  {} passages × {} dimensions   {:.1} passages/s",
-                report.file, report.passages, report.dim, report.passages_per_s
-            );
-            Ok(Answer { json: serde_json::to_value(&report).unwrap_or_default(), plain })
-        }
-        _ => unreachable!("an embed job reports on vectors"),
-    }
+    invocation.answer(&workspace, &Job::Embed(job), matches)
+}
+
+pub(super) fn plain(report: &EmbedReport) -> String {
+    format!(
+        "{}  {} passages × {} dimensions   {:.1} passages/s",
+        report.file, report.passages, report.dim, report.passages_per_s
+    )
 }

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::arguments::{settings, with_settings};
+use super::arguments::{settings, with_detach, with_settings};
 use super::{Answer, Invocation, Result};
-use crate::jobs::{EvaluateJob, EvaluateReport, Job, Report};
+use crate::jobs::{EvaluateJob, EvaluateReport, Job};
 use crate::settings::EvaluateSettings;
 
 pub(super) fn define() -> Command {
@@ -26,7 +26,7 @@ pub(super) fn define() -> Command {
                 .value_parser(clap::value_parser!(PathBuf))
                 .help("Judge on this retrieval set instead of the workspace's questions"),
         );
-    with_settings::<EvaluateSettings>(command)
+    with_detach(with_settings::<EvaluateSettings>(command))
 }
 
 pub(super) fn run(invocation: &Invocation, matches: &ArgMatches) -> Result<Answer> {
@@ -36,12 +36,7 @@ pub(super) fn run(invocation: &Invocation, matches: &ArgMatches) -> Result<Answe
         beir: matches.get_one::<PathBuf>("beir").cloned(),
         settings: settings::<EvaluateSettings>(matches, Some(&workspace))?,
     };
-    match invocation.run_job(&workspace, &Job::Evaluate(job))? {
-        Report::Evaluate(report) => {
-            Ok(Answer { json: serde_json::to_value(&report).unwrap_or_default(), plain: plain(&report) })
-        }
-        _ => unreachable!("an evaluation reports on systems"),
-    }
+    invocation.answer(&workspace, &Job::Evaluate(job), matches)
 }
 
 pub(super) fn plain(report: &EvaluateReport) -> String {

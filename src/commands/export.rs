@@ -6,7 +6,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches, Command};
 
 use super::{Answer, Failure, Invocation, Result};
-use crate::jobs::{ExportJob, Job, Report, Target};
+use crate::jobs::{ExportJob, ExportReport, Job, Target};
 use crate::settings::Choice as _;
 
 pub(super) fn define() -> Command {
@@ -36,11 +36,9 @@ pub(super) fn run(invocation: &Invocation, matches: &ArgMatches) -> Result<Answe
         return Err(Failure::Usage("export needs a folder".to_owned()));
     };
     let job = ExportJob { model: matches.get_one::<String>("model").cloned(), to: Target::SentenceTransformers, dir };
-    match invocation.run_job(&workspace, &Job::Export(job))? {
-        Report::Export(report) => {
-            let plain = format!("{}  written to {}", report.model, report.folder);
-            Ok(Answer { json: serde_json::to_value(&report).unwrap_or_default(), plain })
-        }
-        _ => unreachable!("an export job reports on an export"),
-    }
+    Ok(Answer::of(&invocation.run_job(&workspace, &Job::Export(job))?))
+}
+
+pub(super) fn plain(report: &ExportReport) -> String {
+    format!("{}  written to {}", report.model, report.folder)
 }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use clap::ArgMatches;
+use serde_json::json;
 
 use super::foreground::{Foreground, interrupt_flag};
-use super::output::Format;
+use super::output::{Answer, Format};
 use super::{Failure, Result};
 use crate::jobs::{self, Context, Job, Place, Report};
-use crate::progress::SystemClock;
-use crate::runs::{Ended, RunFolder, Session};
+use crate::progress::{Clock as _, Event, Observer as _, SystemClock};
+use crate::runs::{self, Ended, LaunchOptions, NewRun, Queue, RunFolder, RunRecord, Session, Ticket, Waiting};
 use crate::workspace::Workspace;
 
 /// One call of the binary.
@@ -56,11 +57,45 @@ impl Invocation {
         Foreground::new(self.format, Arc::clone(&self.interrupted), &self.clock)
     }
 
+    /// Runs a job in a new run of the workspace and answers with what it returned, or, where `--detach` asks for that,
+    /// starts it in a process of its own and answers with the run's id.
+    pub(super) fn answer(&self, workspace: &Workspace, job: &Job, matches: &ArgMatches) -> Result<Answer> {
+        if !matches.get_flag("detach") {
+            return Ok(Answer::of(&self.run_job(workspace, job)?));
+        }
+        // Where `auto` is, the worker finds out: here nothing touches a GPU.
+        let run = self.create(workspace, job, &self.device)?;
+        self.launch(workspace, &run, false)
+    }
+
+    /// Starts a run's job in a process of its own.
+    pub(super) fn launch(&self, workspace: &Workspace, run: &RunFolder, resume: bool) -> Result<Answer> {
+        if resume {
+            run.check_resumable()?;
+        }
+        let device = (self.device != "auto").then(|| self.device.clone());
+        let options = LaunchOptions { binary: None, device, threads: self.threads };
+        let launched = runs::launch(run, workspace.root(), resume, &options)?;
+        if let Some(warning) = launched.warning {
+            eprintln!("lapidary: {warning}");
+        }
+        let id = run.id();
+        let plain = format!("started {id}; `lapidary runs watch {id}` follows it");
+        Ok(Answer { json: json!({ "run": id }), plain })
+    }
+
+    fn create(&self, workspace: &Workspace, job: &Job, device: &str) -> Result<RunFolder> {
+        let new = NewRun { job: job.name(), settings: job.settings(), device, trains: job.trains() };
+        Ok(RunFolder::create(workspace, &new, &self.clock)?)
+    }
+
     /// Runs a job in a new run of the workspace, watched in the foreground.
     pub(super) fn run_job(&self, workspace: &Workspace, job: &Job) -> Result<Report> {
         let place = Place::find(&self.device)?;
-        let run = RunFolder::create(workspace, job.name(), job.settings(), &place.name, &self.clock)?;
-        self.run_in(workspace, job, &place, run, false)
+        let run = self.create(workspace, job, &place.name)?;
+        let foreground = self.foreground();
+        let session = Session::begin(run, &foreground, &self.clock)?;
+        self.perform(workspace, &session, job, &place, false)
     }
 
     /// Goes on with a run that stopped, failed or crashed.
@@ -68,36 +103,95 @@ impl Invocation {
         run.check_resumable()?;
         let record = run.record()?;
         let job = Job::from_record(&record.job, &record.settings)?;
-        let device = if self.device == "auto" { record.device } else { self.device.clone() };
-        let place = Place::find(&device)?;
-        self.run_in(workspace, &job, &place, run, true)
-    }
-
-    fn run_in(&self, workspace: &Workspace, job: &Job, place: &Place, run: RunFolder, resume: bool) -> Result<Report> {
+        let place = Place::find(self.device_of(&record))?;
         let foreground = self.foreground();
         let session = Session::begin(run, &foreground, &self.clock)?;
+        self.perform(workspace, &session, &job, &place, true)
+    }
+
+    /// Does a run's job in this process, which nobody watches: whatever happens is in the run's log.
+    pub(super) fn work(&self, workspace: &Workspace, run: RunFolder, resume: bool) -> Result<Report> {
+        let record = run.record()?;
+        // On stderr, which is the run's `log.txt`, it says its warnings.
+        let foreground = self.foreground();
+        // The lock before anything slow: whoever started this waits for it.
+        let session = Session::begin(run, &foreground, &self.clock)?;
+        let device = self.device_of(&record);
+        let found = Job::from_record(&record.job, &record.settings).and_then(|job| Ok((job, Place::find(device)?)));
+        match found {
+            Ok((job, place)) => self.perform(workspace, &session, &job, &place, resume),
+            Err(error) => {
+                session.start(device)?;
+                session.end(&Ended::Failed(&error.to_string()));
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Where a run goes on: where it began, unless the command line says otherwise.
+    fn device_of<'a>(&'a self, record: &'a RunRecord) -> &'a str {
+        if self.device == "auto" { &record.device } else { &self.device }
+    }
+
+    /// The whole of a job's life, wherever it is watched: its turn, its work, its end.
+    fn perform(
+        &self,
+        workspace: &Workspace,
+        session: &Session<'_>,
+        job: &Job,
+        place: &Place,
+        resume: bool,
+    ) -> Result<Report> {
+        session.start(&place.name)?;
         let context = Context {
             workspace,
-            observer: &session,
+            observer: session,
             clock: &self.clock,
             place,
             checkpoints: session.run().checkpoints(),
             resume,
         };
-        match job.run(&context) {
-            Ok(report) => {
+        let result = caught(|| {
+            // Held until the work is done.
+            let mut ticket = if job.trains() { self.queue(workspace, session, place, resume) } else { None };
+            if let Some(ticket) = &mut ticket {
+                match ticket.wait(session) {
+                    Ok(true) => {}
+                    Ok(false) => return Err(jobs::Error::Stopped),
+                    Err(error) => session.on(without_queue(&error)),
+                }
+            }
+            job.run(&context)
+        });
+        match result {
+            Ok(Ok(report)) => {
                 session.end(&Ended::Finished(&report.json()));
                 Ok(report)
             }
-            Err(error) if error.is_stop() => {
+            Ok(Err(error)) if error.is_stop() => {
                 session.end(&Ended::Stopped);
                 Err(Failure::Stopped(Some(session.run().id())))
             }
-            Err(error) => {
+            Ok(Err(error)) => {
                 session.end(&Ended::Failed(&error.to_string()));
                 Err(error.into())
             }
+            Err(panic) => {
+                let text = format!("lapidary has a fault: {panic}");
+                session.end(&Ended::Failed(&text));
+                Err(Failure::Failed(text))
+            }
         }
+    }
+
+    /// A place in the queue of the device; none where there can be no queue, which stops no training.
+    fn queue(&self, workspace: &Workspace, session: &Session<'_>, place: &Place, resume: bool) -> Option<Ticket> {
+        // A resumed run joins at the end; others stand in the order in which they were asked for.
+        let now = self.clock.unix_ms();
+        let since = if resume { now } else { session.run().record().map_or(now, |record| record.created_unix_ms) };
+        let waiting = Waiting::new(session.run(), workspace.root());
+        let ticket = Queue::of_device(workspace.root(), &place.name).and_then(|queue| queue.enter(&waiting, since));
+        ticket.map_err(|error| session.on(without_queue(&error))).ok()
     }
 
     /// Does work that leaves no artifact and needs no run.
@@ -119,5 +213,28 @@ impl Invocation {
         let result = work(&context);
         foreground.clear();
         Ok(result?)
+    }
+}
+
+fn without_queue(error: &runs::Error) -> Event {
+    Event::warning(format!("{error}; training begins without waiting for others on this device"))
+}
+
+/// Does work; a panic in it becomes its text, after the panic itself was told on stderr.
+fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    // What the work leaves half done is its own and is not looked at again: the run ends.
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned())).unwrap_or_default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_panic_becomes_its_text() {
+        assert_eq!(super::caught(|| 3), Ok(3));
+        assert_eq!(super::caught(|| -> u8 { panic!("no {}", 4) }), Err("no 4".to_owned()));
+        assert_eq!(super::caught(|| -> u8 { panic!("no") }), Err("no".to_owned()));
     }
 }

@@ -17,6 +17,7 @@ mod pairs;
 mod runs;
 mod tokenizer;
 mod tune;
+mod worker;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -37,6 +38,8 @@ enum Failure {
     Stopped(Option<String>),
     /// There is nothing to stop or resume: 4.
     Nothing(String),
+    /// It was answered, and the answer is no good news: the exit code says how bad.
+    Answered(Answer, u8),
 }
 
 type Result<T, E = Failure> = std::result::Result<T, E>;
@@ -81,6 +84,10 @@ impl Failure {
             Self::Stopped(Some(run)) => (3, format!("stopped on request; `lapidary runs resume {run}` goes on")),
             Self::Stopped(None) => (3, "stopped on request".to_owned()),
             Self::Nothing(text) => (4, text.clone()),
+            Self::Answered(answer, code) => {
+                answer.print(format);
+                return ExitCode::from(*code);
+            }
         };
         if format == Format::Json {
             Answer { json: serde_json::json!({ "error": text, "exit_code": code }), plain: String::new() }
@@ -110,6 +117,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     Subcommand { define: embed::define, run: embed::run },
     Subcommand { define: export::define, run: export::run },
     Subcommand { define: runs::define, run: runs::run },
+    Subcommand { define: worker::define, run: worker::run },
 ];
 
 fn command_line() -> Command {

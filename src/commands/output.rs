@@ -4,6 +4,8 @@ use std::io::Write as _;
 
 use serde_json::Value;
 
+use crate::jobs::Report;
+
 /// How a command prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
@@ -23,6 +25,20 @@ pub(super) struct Answer {
 }
 
 impl Answer {
+    /// What a job returned.
+    pub(super) fn of(report: &Report) -> Self {
+        let plain = match report {
+            Report::Corpus(report) => report.artifact.clone(),
+            Report::Tokenizer(report) => super::tokenizer::plain(report),
+            Report::Pairs(report) => super::pairs::plain(report),
+            Report::Tune(report) => super::tune::plain(report),
+            Report::Evaluate(report) => super::evaluate::plain(report),
+            Report::Embed(report) => super::embed::plain(report),
+            Report::Export(report) => super::export::plain(report),
+        };
+        Self { json: report.json(), plain }
+    }
+
     pub(super) fn print(&self, format: Format) {
         let mut out = std::io::stdout().lock();
         // A closed pipe is the reader's choice, not an error.

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Command};
 
-use super::arguments::{settings, with_settings};
+use super::arguments::{settings, with_detach, with_settings};
 use super::{Answer, Failure, Invocation, Result};
-use crate::jobs::{Job, PairsImportJob, PairsReport, PairsStructuralJob, Report};
+use crate::jobs::{Job, PairsImportJob, PairsReport, PairsStructuralJob};
 use crate::settings::{PairsImportSettings, PairsSettings};
 
 pub(super) fn define() -> Command {
@@ -23,28 +23,25 @@ pub(super) fn define() -> Command {
     Command::new("pairs")
         .about("Training pairs: a query and the passages that answer it")
         .subcommand_required(true)
-        .subcommand(with_settings::<PairsSettings>(structural))
-        .subcommand(with_settings::<PairsImportSettings>(import))
+        .subcommand(with_detach(with_settings::<PairsSettings>(structural)))
+        .subcommand(with_detach(with_settings::<PairsImportSettings>(import)))
 }
 
 pub(super) fn run(invocation: &Invocation, matches: &ArgMatches) -> Result<Answer> {
     let workspace = invocation.workspace()?;
-    let job = match matches.subcommand() {
+    let (job, matches) = match matches.subcommand() {
         Some(("structural", matches)) => {
-            Job::PairsStructural(PairsStructuralJob { settings: settings::<PairsSettings>(matches, Some(&workspace))? })
+            let settings = settings::<PairsSettings>(matches, Some(&workspace))?;
+            (Job::PairsStructural(PairsStructuralJob { settings }), matches)
         }
-        Some(("import", matches)) => Job::PairsImport(PairsImportJob {
-            files: matches.get_many::<PathBuf>("files").into_iter().flatten().cloned().collect(),
-            settings: settings::<PairsImportSettings>(matches, Some(&workspace))?,
-        }),
+        Some(("import", matches)) => {
+            let files = matches.get_many::<PathBuf>("files").into_iter().flatten().cloned().collect();
+            let settings = settings::<PairsImportSettings>(matches, Some(&workspace))?;
+            (Job::PairsImport(PairsImportJob { files, settings }), matches)
+        }
         _ => return Err(Failure::Usage("pairs has two commands: structural, import".to_owned())),
     };
-    match invocation.run_job(&workspace, &job)? {
-        Report::Pairs(report) => {
-            Ok(Answer { json: serde_json::to_value(&report).unwrap_or_default(), plain: plain(&report) })
-        }
-        _ => unreachable!("a pairs job reports on pairs"),
-    }
+    invocation.answer(&workspace, &job, matches)
 }
 
 pub(super) fn plain(report: &PairsReport) -> String {

@@ -1,18 +1,21 @@
 //! `lapidary runs`: what is going on, and what made what?
 
 use std::io::Write as _;
+use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Value, json};
 
+use super::arguments::with_detach;
 use super::output::Format;
 use super::{Answer, Failure, Invocation, Result};
-use crate::jobs::Report;
-use crate::progress::{Clock as _, Event, Outcome};
-use crate::runs::{RunFolder, State, Status};
+use crate::progress::{Clock as _, Event, Observer as _, Outcome, Scalars};
+use crate::runs::{RunFolder, State, Status, Watcher};
 
 /// How often a watcher looks for new events.
-const POLL: std::time::Duration = std::time::Duration::from_millis(200);
+const POLL: Duration = Duration::from_millis(200);
+/// What it reads at once, so that a long log is shown as it is read.
+const BATCH: (usize, Duration) = (2000, Duration::from_millis(50));
 
 pub(super) fn define() -> Command {
     let id = || Arg::new("id").value_name("ID").required(true).help("The run, or any part of its id that no other has");
@@ -21,7 +24,10 @@ pub(super) fn define() -> Command {
         .subcommand(Command::new("list").about("All runs, oldest first"))
         .subcommand(Command::new("watch").about("Follow a run to its end").arg(id()))
         .subcommand(Command::new("stop").about("Ask a run to stop at its next safe point").arg(id()))
-        .subcommand(Command::new("resume").about("Go on with a run that stopped, failed or crashed").arg(id()))
+        .subcommand(Command::new("checkpoint").about("Ask a run for a checkpoint at its next safe point").arg(id()))
+        .subcommand(with_detach(
+            Command::new("resume").about("Go on with a run that stopped, failed or crashed").arg(id()),
+        ))
         .subcommand(
             Command::new("prune")
                 .about("Remove the checkpoints of finished runs, after showing what that frees")
@@ -36,7 +42,7 @@ pub(super) fn run(invocation: &Invocation, matches: &ArgMatches) -> Result<Answe
         RunFolder::find(&workspace, &wanted)
     };
     match matches.subcommand() {
-        None | Some(("list", _)) => list(&RunFolder::list(&workspace)?),
+        None | Some(("list", _)) => Ok(list(&RunFolder::list(&workspace)?, invocation.clock.unix_ms())),
         Some(("watch", matches)) => watch(invocation, &find(matches)?),
         Some(("stop", matches)) => {
             let run = find(matches)?;
@@ -44,21 +50,41 @@ pub(super) fn run(invocation: &Invocation, matches: &ArgMatches) -> Result<Answe
             let plain = format!("{}: asked to stop at its next safe point", run.id());
             Ok(Answer { json: json!({ "run": run.id(), "request": request }), plain })
         }
-        Some(("resume", matches)) => Ok(answer(&invocation.resume(&workspace, find(matches)?)?)),
+        Some(("checkpoint", matches)) => {
+            let run = find(matches)?;
+            let request = run.ask_for_checkpoint(invocation.clock.unix_ms())?;
+            let plain = format!("{}: asked for a checkpoint at its next safe point", run.id());
+            Ok(Answer { json: json!({ "run": run.id(), "request": request }), plain })
+        }
+        Some(("resume", matches)) if matches.get_flag("detach") => invocation.launch(&workspace, &find(matches)?, true),
+        Some(("resume", matches)) => Ok(Answer::of(&invocation.resume(&workspace, find(matches)?)?)),
         Some(("prune", matches)) => prune(invocation, &RunFolder::list(&workspace)?, matches.get_flag("yes")),
         Some((name, _)) => Err(Failure::Usage(format!("runs has no command {name:?}"))),
     }
 }
 
-fn list(runs: &[RunFolder]) -> Result<Answer> {
-    let statuses = runs.iter().map(Status::of).collect::<Result<Vec<_>, _>>()?;
-    let plain: Vec<String> = statuses.iter().map(line).collect();
+/// A run that cannot be read is listed with the reason; it hides no other.
+fn list(runs: &[RunFolder], now: u64) -> Answer {
+    let (mut plain, mut all) = (Vec::new(), Vec::new());
+    for run in runs {
+        match Status::of(run) {
+            Ok(status) => {
+                plain.push(line(&status, now));
+                all.push(serde_json::to_value(&status).unwrap_or_default());
+            }
+            Err(error) => {
+                plain.push(format!("? {:<10} {:<32} {error}", "unreadable", run.id()));
+                all.push(json!({ "id": run.id(), "state": "unreadable", "problem": error.to_string() }));
+            }
+        }
+    }
     let plain = if plain.is_empty() { "no runs yet".to_owned() } else { plain.join("\n") };
-    Ok(Answer { json: json!({ "runs": statuses }), plain })
+    Answer { json: json!({ "runs": all }), plain }
 }
 
-fn line(status: &Status) -> String {
+fn line(status: &Status, now: u64) -> String {
     let mark = match status.state {
+        State::Queued => "○",
         State::Running => "●",
         State::Finished => "✔",
         State::Failed | State::Crashed => "✘",
@@ -70,36 +96,50 @@ fn line(status: &Status) -> String {
         (_, Some((done, Some(total), unit))) => format!("{}: {done} of {total} {unit}", status.phase),
         (_, Some((done, None, unit))) => format!("{}: {done} {unit}", status.phase),
     };
-    let hint = match (&status.state, &status.error) {
-        (State::Crashed | State::Stopped, _) => format!("   lapidary runs resume {}", status.id),
-        (_, Some(error)) => format!("   {error}"),
+    let hint = match (&status.problem, &status.state, &status.error) {
+        (Some(problem), ..) => format!("   {problem}"),
+        (_, State::Crashed | State::Stopped, _) => format!("   lapidary runs resume {}", status.id),
+        (_, _, Some(error)) => format!("   {error}"),
         _ => String::new(),
     };
-    format!("{mark} {:<10} {:<32} {progress}{hint}", status.state.word(), status.id)
+    format!("{mark} {:<10} {:<32} {progress}{hint}", status.description(now), status.id)
 }
 
+/// Shows a run's events until it ends; the exit code is how it ended.
 fn watch(invocation: &Invocation, run: &RunFolder) -> Result<Answer> {
     let foreground = invocation.foreground();
-    let mut at = 0;
+    let mut watcher = Watcher::open(run);
+    if let Some(problem) = &watcher.status().problem {
+        eprintln!("lapidary: {problem}");
+    }
     loop {
-        let (events, next) = run.events_since(at)?;
-        at = next;
-        for logged in events {
-            print_event(invocation.format, &logged)?;
+        let batch = watcher.poll(BATCH.0, BATCH.1, invocation.clock.unix_ms())?;
+        if batch.reloaded {
+            eprintln!("lapidary: the log of {} was replaced; from its beginning:", run.id());
         }
-        let status = Status::of(run)?;
-        if status.state != State::Running {
-            let (rest, _) = run.events_since(at)?;
-            for logged in rest {
-                print_event(invocation.format, &logged)?;
-            }
-            let json = serde_json::to_value(&status).unwrap_or_default();
-            return Ok(Answer { json, plain: line(&status) });
+        for logged in &batch.events {
+            print_event(invocation.format, logged)?;
         }
-        if crate::progress::Observer::stop_requested(&foreground) {
+        let status = watcher.status();
+        if batch.garbage > 0 {
+            let lines = if status.garbage == 1 { "line" } else { "lines" };
+            eprintln!("lapidary: {} {lines} in the log of {} that are no events", status.garbage, run.id());
+        }
+        if !batch.more && !status.state.is_live() {
+            let json = serde_json::to_value(status).unwrap_or_default();
+            let answer = Answer { json, plain: line(status, invocation.clock.unix_ms()) };
+            return match status.state {
+                State::Failed | State::Crashed => Err(Failure::Answered(answer, 1)),
+                State::Stopped => Err(Failure::Answered(answer, 3)),
+                State::Queued | State::Running | State::Finished => Ok(answer),
+            };
+        }
+        if foreground.stop_requested() {
             return Err(Failure::Stopped(None));
         }
-        std::thread::sleep(POLL);
+        if !batch.more {
+            std::thread::sleep(POLL);
+        }
     }
 }
 
@@ -113,32 +153,43 @@ fn print_event(format: Format, logged: &crate::runs::LoggedEvent) -> Result<()> 
 }
 
 fn plain_event(event: &Event) -> Option<String> {
-    let numbers = |values: &crate::progress::Scalars| {
-        values.0.iter().map(|(name, value)| format!("{name} {value:.5}")).collect::<Vec<_>>().join("  ")
+    let join = |values: &Scalars, show: fn(f64) -> String| {
+        values.0.iter().map(|(name, value)| format!("{name} {}", show(*value))).collect::<Vec<_>>().join("  ")
     };
+    let numbers = |values: &Scalars| join(values, |value| format!("{value:.5}"));
+    let rounded = |values: &Scalars| join(values, |value| format!("{value:.0}"));
     Some(match event {
         Event::Start { job, device, .. } => format!("{job} on {device}"),
         Event::Phase { name } => format!("- {name}"),
         Event::Progress { done, total: Some(total), unit } => format!("  {done} of {total} {unit}"),
+        Event::Progress { done, total: None, unit } => format!("  {done} {unit}"),
         Event::Scalar { step, values } => format!("  step {step}  {}", numbers(values)),
         Event::Eval { step, values } => format!("  dev at step {step}  {}", numbers(values)),
         Event::Checkpoint { step, best, .. } => {
             format!("  checkpoint at step {step}{}", if *best { ", the best so far" } else { "" })
         }
+        Event::System { values } => format!("  machine  {}", rounded(values)),
+        Event::Merge { done, left, right, count } => format!("  merge {done}  {left} + {right}  {count}"),
+        Event::Pair { query, source, rejected: None, .. } => format!("  kept  {query}  ({source})"),
+        Event::Pair { query, source, rejected: Some(filter), .. } => {
+            format!("  rejected, {filter}  {query}  ({source})")
+        }
+        Event::Ack { id } => format!("  request {id} is carried out"),
         Event::Note { text } => format!("  {text}"),
         Event::Warning { text } => format!("  warning: {text}"),
         Event::End { outcome: Outcome::Failed, error, .. } => {
             format!("failed: {}", error.as_deref().unwrap_or_default())
         }
         Event::End { outcome, .. } => format!("{outcome:?}").to_lowercase(),
-        _ => return None,
+        Event::Unknown => return None,
     })
 }
 
 fn prune(invocation: &Invocation, runs: &[RunFolder], yes: bool) -> Result<Answer> {
     let mut finished = Vec::new();
     for run in runs {
-        if Status::of(run)?.state == State::Finished {
+        // What cannot be read stays.
+        if Status::of(run).is_ok_and(|status| status.state == State::Finished) {
             finished.push((run, run.size()));
         }
     }
@@ -173,18 +224,4 @@ fn prune(invocation: &Invocation, runs: &[RunFolder], yes: bool) -> Result<Answe
     }
     let plain = format!("removed {} runs, {mib:.1} MiB", ids.len());
     Ok(Answer { json: json!({ "removed": ids, "freed_bytes": total }), plain })
-}
-
-/// The answer to a resumed job is the answer to the job.
-fn answer(report: &Report) -> Answer {
-    let plain = match report {
-        Report::Corpus(report) => report.artifact.clone(),
-        Report::Tokenizer(report) => super::tokenizer::plain(report),
-        Report::Pairs(report) => super::pairs::plain(report),
-        Report::Tune(report) => super::tune::plain(report),
-        Report::Evaluate(report) => super::evaluate::plain(report),
-        Report::Embed(report) => report.file.clone(),
-        Report::Export(report) => report.folder.clone(),
-    };
-    Answer { json: report.json(), plain }
 }

@@ -2,16 +2,19 @@
 
 use clap::{ArgMatches, Command};
 
-use super::arguments::{settings, with_settings};
+use super::arguments::{settings, with_detach, with_settings};
 use super::{Answer, Failure, Invocation, Result};
-use crate::jobs::{Job, Report, TokenizerJob, TokenizerReport};
+use crate::jobs::{Job, TokenizerJob, TokenizerReport};
 use crate::settings::TokenizerSettings;
 
 pub(super) fn define() -> Command {
     let train = with_settings::<TokenizerSettings>(
         Command::new("train").about("Train a byte-level BPE tokenizer on the corpus"),
     );
-    Command::new("tokenizer").about("Tokenizers trained on the corpus").subcommand_required(true).subcommand(train)
+    Command::new("tokenizer")
+        .about("Tokenizers trained on the corpus")
+        .subcommand_required(true)
+        .subcommand(with_detach(train))
 }
 
 pub(super) fn run(invocation: &Invocation, matches: &ArgMatches) -> Result<Answer> {
@@ -20,12 +23,7 @@ pub(super) fn run(invocation: &Invocation, matches: &ArgMatches) -> Result<Answe
     };
     let workspace = invocation.workspace()?;
     let job = TokenizerJob { settings: settings::<TokenizerSettings>(matches, Some(&workspace))? };
-    match invocation.run_job(&workspace, &Job::Tokenizer(job))? {
-        Report::Tokenizer(report) => {
-            Ok(Answer { json: serde_json::to_value(&report).unwrap_or_default(), plain: plain(&report) })
-        }
-        _ => unreachable!("a tokenizer job reports on a tokenizer"),
-    }
+    invocation.answer(&workspace, &Job::Tokenizer(job), matches)
 }
 
 pub(super) fn plain(report: &TokenizerReport) -> String {

@@ -2,24 +2,19 @@
 
 use clap::{ArgMatches, Command};
 
-use super::arguments::{settings, with_settings};
+use super::arguments::{settings, with_detach, with_settings};
 use super::{Answer, Invocation, Result};
-use crate::jobs::{Job, Report, TuneJob, TuneReport};
+use crate::jobs::{Job, TuneJob, TuneReport};
 use crate::settings::TuneSettings;
 
 pub(super) fn define() -> Command {
-    with_settings::<TuneSettings>(Command::new("tune").about("Fine-tune an encoder on the pairs"))
+    with_detach(with_settings::<TuneSettings>(Command::new("tune").about("Fine-tune an encoder on the pairs")))
 }
 
 pub(super) fn run(invocation: &Invocation, matches: &ArgMatches) -> Result<Answer> {
     let workspace = invocation.workspace()?;
     let job = TuneJob { settings: settings::<TuneSettings>(matches, Some(&workspace))? };
-    match invocation.run_job(&workspace, &Job::Tune(job))? {
-        Report::Tune(report) => {
-            Ok(Answer { json: serde_json::to_value(&report).unwrap_or_default(), plain: plain(&report) })
-        }
-        _ => unreachable!("a tune job reports on a model"),
-    }
+    invocation.answer(&workspace, &Job::Tune(job), matches)
 }
 
 pub(super) fn plain(report: &TuneReport) -> String {

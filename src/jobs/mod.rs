@@ -157,6 +157,11 @@ impl Job {
         }
     }
 
+    /// Whether it trains for long on a device that it wants for itself: of these, one runs at a time.
+    pub const fn trains(&self) -> bool {
+        matches!(self, Self::Tune(_))
+    }
+
     /// The job's settings, complete.
     pub fn settings(&self) -> Value {
         let whole = serde_json::to_value(self).unwrap_or(Value::Null);

@@ -15,6 +15,8 @@ use crate::workspace::{append_line, short_id};
 pub enum Wanted {
     /// Stop at the next safe point, resumably.
     Stop,
+    /// Write a checkpoint at the next safe point and go on.
+    Checkpoint,
 }
 
 /// A request, with an id by which it is acknowledged.
@@ -40,6 +42,11 @@ impl ControlLog {
         Self { path, seen: Mutex::new(seen) }
     }
 
+    /// The control log of a run in its first life: what was asked before it began is asked of it.
+    pub fn of_first_life(path: PathBuf) -> Self {
+        Self { path, seen: Mutex::default() }
+    }
+
     /// The requests that came since the last call.
     pub fn poll(&self) -> Vec<Request> {
         let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -48,7 +55,8 @@ impl ControlLog {
 
     /// Appends a request to a run's control log and returns its id.
     pub fn request(path: &Path, wanted: Wanted, unix_ms: u64) -> Result<String> {
-        let id = short_id(&[&unix_ms.to_string(), &std::process::id().to_string()]);
+        let kind = format!("{wanted:?}");
+        let id = short_id(&[&unix_ms.to_string(), &std::process::id().to_string(), &kind]);
         let request = Request { id: id.clone(), request: wanted };
         append_line(path, &serde_json::to_string(&request).unwrap_or_default())?;
         Ok(id)

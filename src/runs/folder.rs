@@ -1,7 +1,8 @@
 //! A run's folder: `runs/<utc>-<job>-<4 hex>/`.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -31,7 +32,53 @@ pub struct RunRecord {
     pub boot: String,
     /// The process that last ran it.
     pub pid: u32,
+    /// Whether its job trains: of these, one runs at a time on a device.
+    #[serde(default)]
+    pub trains: bool,
 }
+
+/// What a new run is to do.
+#[derive(Debug, Clone)]
+pub struct NewRun<'a> {
+    /// The job's name.
+    pub job: &'a str,
+    /// Its settings, complete.
+    pub settings: Value,
+    /// Where it shall compute: `auto`, `cpu`, `cuda:0`, `metal`.
+    pub device: &'a str,
+    /// Whether it trains.
+    pub trains: bool,
+}
+
+/// What a run's lock tells, or stands in for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Life {
+    /// Its lock is held.
+    Held,
+    /// Its lock is free.
+    Free,
+    /// Its lock cannot be asked (another machine's, or a file system without locks): its last sign of life came so
+    /// many milliseconds ago, if there was one.
+    Heartbeat(Option<u64>),
+}
+
+impl Life {
+    /// Whether somebody runs it, as far as can be told.
+    pub(super) fn is_running(self) -> bool {
+        match self {
+            Self::Held => true,
+            Self::Free => false,
+            Self::Heartbeat(age) => age.is_some_and(|age| age < HEARTBEAT_LIMIT_MS),
+        }
+    }
+}
+
+/// A heartbeat older than this, in milliseconds, is none: six are missing.
+const HEARTBEAT_LIMIT_MS: u64 = 30_000;
+/// A lock is asked for so often before it counts as held: whoever looks at a run holds it for a moment.
+const LOCK_TRIES: u32 = 20;
+/// Between two of them.
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// A run on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +88,8 @@ pub struct RunFolder {
 
 impl RunFolder {
     /// Makes the folder of a new run.
-    pub fn create(workspace: &Workspace, job: &str, settings: Value, device: &str, clock: &dyn Clock) -> Result<Self> {
+    pub fn create(workspace: &Workspace, new: &NewRun<'_>, clock: &dyn Clock) -> Result<Self> {
+        let job = new.job;
         let now = clock.unix_ms();
         let pid = std::process::id();
         let stamp = utc_stamp(now);
@@ -64,12 +112,13 @@ impl RunFolder {
             folder.write_record(&RunRecord {
                 schema: SCHEMA,
                 job: job.to_owned(),
-                settings,
-                device: device.to_owned(),
+                settings: new.settings.clone(),
+                device: new.device.to_owned(),
                 created_unix_ms: now,
                 host: host(),
                 boot: boot(),
                 pid,
+                trains: new.trains,
             })?;
             return Ok(folder);
         }
@@ -83,7 +132,7 @@ impl RunFolder {
             .filter_map(|entry| Some(Self { path: entry.ok()?.path() }))
             .filter(|run| run.path.join("run.json").is_file())
             .collect();
-        runs.sort_by_key(|run| (run.record().map_or(0, |record| record.created_unix_ms), run.path.clone()));
+        runs.sort_by_cached_key(|run| (run.created_unix_ms(), run.path.clone()));
         Ok(runs)
     }
 
@@ -113,6 +162,15 @@ impl RunFolder {
         &self.path
     }
 
+    /// When it was made; where its record cannot be read, when that was written.
+    fn created_unix_ms(&self) -> u64 {
+        self.record().map(|record| record.created_unix_ms).unwrap_or_else(|_| {
+            let written = std::fs::metadata(self.path.join("run.json")).and_then(|data| data.modified());
+            let since = written.ok().and_then(|moment| moment.duration_since(SystemTime::UNIX_EPOCH).ok());
+            since.map_or(0, |age| age.as_millis() as u64)
+        })
+    }
+
     /// Where the job keeps its checkpoints.
     pub fn checkpoints(&self) -> PathBuf {
         self.path.join("checkpoints")
@@ -126,16 +184,26 @@ impl RunFolder {
         self.path.join("control.jsonl")
     }
 
+    /// What a job without a terminal writes to stdout and stderr.
+    pub fn log_text(&self) -> PathBuf {
+        self.path.join("log.txt")
+    }
+
     /// What the run is.
     pub fn record(&self) -> Result<RunRecord> {
         let path = self.path.join("run.json");
         let text = std::fs::read_to_string(&path).map_err(workspace::Error::io("reading", &path))?;
-        let record: RunRecord =
-            serde_json::from_str(&text).map_err(|error| workspace::Error::malformed(&path, error))?;
-        if record.schema > SCHEMA {
-            return Err(workspace::Error::Newer { path, found: record.schema }.into());
+        /// What every version has, whatever the others call the rest.
+        #[derive(Deserialize)]
+        struct Version {
+            schema: u32,
         }
-        Ok(record)
+        let malformed = |error| workspace::Error::malformed(&path, error);
+        let Version { schema } = serde_json::from_str(&text).map_err(malformed)?;
+        if schema > SCHEMA {
+            return Err(workspace::Error::Newer { path, found: schema }.into());
+        }
+        Ok(serde_json::from_str(&text).map_err(malformed)?)
     }
 
     pub(super) fn write_record(&self, record: &RunRecord) -> Result<()> {
@@ -147,11 +215,40 @@ impl RunFolder {
         let path = self.path.join("lock");
         let file =
             File::options().create(true).append(true).open(&path).map_err(workspace::Error::io("locking", &path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(file)),
-            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
-            Err(std::fs::TryLockError::Error(error)) => Err(workspace::Error::io("locking", path)(error).into()),
+        for _ in 0..LOCK_TRIES {
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(file)),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+                Err(TryLockError::Error(error)) if has_no_locks(&error) => {
+                    return Ok((!self.heartbeat_life().is_running()).then_some(file));
+                }
+                Err(TryLockError::Error(error)) => return Err(workspace::Error::io("locking", path)(error).into()),
+            }
         }
+        Ok(None)
+    }
+
+    /// Whether somebody runs it. Looking is not holding: the lock is shared with whoever else looks, and for a moment.
+    pub(super) fn life(&self, ran_on: Option<&str>) -> Life {
+        if ran_on.is_some_and(|ran_on| ran_on != host()) {
+            return self.heartbeat_life();
+        }
+        let Ok(file) = File::open(self.path.join("lock")) else { return Life::Free };
+        match file.try_lock_shared() {
+            Ok(()) => Life::Free,
+            Err(TryLockError::WouldBlock) => Life::Held,
+            Err(TryLockError::Error(_)) => self.heartbeat_life(),
+        }
+    }
+
+    fn heartbeat_life(&self) -> Life {
+        let beat = std::fs::metadata(self.heartbeat()).and_then(|data| data.modified()).ok();
+        Life::Heartbeat(beat.map(|beat| beat.elapsed().map_or(0, |age| age.as_millis() as u64)))
+    }
+
+    /// The file that a running job touches every few seconds.
+    pub(super) fn heartbeat(&self) -> PathBuf {
+        self.path.join("heartbeat")
     }
 
     /// Bytes on disk.
@@ -175,6 +272,12 @@ impl RunFolder {
         let Some(_lock) = self.try_lock()? else { return Err(Error::Running(self.id())) };
         Ok(std::fs::remove_dir_all(&self.path).map_err(workspace::Error::io("removing", &self.path))?)
     }
+}
+
+/// Some network file systems have no locks at all.
+fn has_no_locks(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::Unsupported
+        || error.raw_os_error() == Some(rustix::io::Errno::NOLCK.raw_os_error())
 }
 
 fn utc_stamp(unix_ms: u64) -> String {

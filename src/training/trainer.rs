@@ -189,7 +189,9 @@ impl Trainer<'_, '_> {
         if look {
             self.look()?;
         }
-        if step.is_multiple_of(self.options.save_every(self.steps)) || step == self.steps {
+        // Asked first: whatever the reason for this checkpoint, it answers the request.
+        let asked = self.observer.checkpoint_requested();
+        if asked || step.is_multiple_of(self.options.save_every(self.steps)) || step == self.steps {
             self.save();
         }
         if look && step < self.steps {
