@@ -1,1 +1,5 @@
 //! Widgets of our own, drawn straight on the buffer: they know no pane and no model.
+
+pub mod ratio_gauge;
+pub mod symbols;
+pub mod token_view;
