@@ -506,7 +506,11 @@ mod tests {
             normalized.get() == text
         };
         let mut exact = 0;
-        let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig { cases: 600, ..Default::default() });
+        let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+            cases: 600,
+            failure_persistence: None,
+            ..Default::default()
+        });
         let seen = RefCell::new(&mut exact);
         runner
             .run(&texts, |text| {

@@ -89,9 +89,7 @@ pub(super) fn pieces(text: &str, charset: Charset, mut each: impl FnMut(Range<us
                     length == 0 || last == Some('\u{200d}') || next.is_none_or(|c| c.width().is_none_or(|w| w == 0))
                 }
                 // Chooses how the character before it looks.
-                '\u{fe0e}' | '\u{fe0f}' => {
-                    length == 0 || matches!(last, Some('\u{200d}' | '\u{fe0e}' | '\u{fe0f}'))
-                }
+                '\u{fe0e}' | '\u{fe0f}' => length == 0 || matches!(last, Some('\u{200d}' | '\u{fe0e}' | '\u{fe0f}')),
                 _ => is_hidden(c),
             };
             if hidden || length == MOST {
