@@ -6,7 +6,7 @@ mod cuts;
 mod fragmentation;
 mod load;
 
-pub use bpe::train_bpe;
+pub use bpe::{CurvePoint, Trained, knee, meets, train_bpe};
 pub use counter::Counter;
 pub use fragmentation::{Fragmentation, THRESHOLD, Verdict, WorstWord};
 pub use load::load;
