@@ -4,13 +4,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Context, Error, Result};
-use crate::corpus::{Corpus, Fold};
-use crate::progress::{Event, peak_rss_mib};
+use crate::corpus::{self, Corpus, Fold};
+use crate::progress::peak_rss_mib;
 use crate::settings::{DocumentsToUse, TokenizerSettings};
-use crate::tokenizer::{self, Counter, Fragmentation};
+use crate::tokenizer::{self, Fragmentation, Trained, knee, meets};
 use crate::workspace::Kind;
-
-const BATCH: usize = 4096;
 
 /// Train a tokenizer.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -45,41 +43,44 @@ impl TokenizerJob {
         let corpus = Corpus::open(&artifact.path)?;
         let begun = context.clock.monotonic();
         let all = settings.documents == DocumentsToUse::All;
-        let wanted = |fold: Fold| all || fold == Fold::Train;
+        let learned = |fold: Fold| all || fold == Fold::Train;
 
-        // A broken line ends the stream and is told after it.
-        let mut failed = None;
-        let texts = corpus.passages()?.map_while(|passage| match passage {
-            Ok(passage) => Some(passage),
-            Err(error) => {
-                failed = Some(error);
-                None
-            }
-        });
-        let texts = texts.filter(|passage| wanted(passage.fold)).map(|passage| passage.text);
-        let trained = tokenizer::train_bpe(settings, texts, context.observer);
-        if let Some(error) = failed {
+        let passages = corpus.documents()?.iter().map(|document| document.passages).sum::<usize>();
+        let (mut broken, mut broken_heldout) = (None, None);
+        let trained = tokenizer::train_bpe(
+            settings,
+            texts(&corpus, learned, &mut broken)?,
+            texts(&corpus, |fold| !learned(fold), &mut broken_heldout)?,
+            Some(passages),
+            context.observer,
+            context.clock,
+        );
+        if let Some(error) = broken.or(broken_heldout) {
             return Err(error.into());
         }
-        let trained = trained?;
+        let Trained { tokenizer, curve } = trained?;
 
         let staged = context.workspace.stage(Kind::Tokenizer, &settings.name)?;
         let file = staged.path().join("tokenizer.json");
-        trained.save(&file, false).map_err(|error| Error::refused(format!("writing {}: {error}", file.display())))?;
-        let seconds = context.clock.monotonic().checked_sub(begun).unwrap().as_secs_f64();
+        tokenizer.save(&file, false).map_err(|error| Error::refused(format!("writing {}: {error}", file.display())))?;
+        let seconds = context.clock.monotonic().saturating_sub(begun).as_secs_f64();
 
-        context.observer.on(Event::phase("judge"));
-        let vocab_size = trained.get_vocab_size(true);
-        let (train, heldout) = judge(context, &corpus, trained)?;
-        let ratio_heldout = (!all && heldout.words > 0).then(|| heldout.ratio());
+        // The curve ends with the whole vocabulary.
+        let whole = curve.last();
+        let vocab_size = tokenizer.get_vocab_size(true);
+        let ratio_train = whole.map_or(0.0, |point| point.train.ratio());
+        let ratio_heldout = whole.and_then(|point| point.heldout).map(Fragmentation::ratio);
+        let rows =
+            curve.iter().map(|point| (point.vocab_size, point.heldout.map(Fragmentation::ratio), point.train.ratio()));
         let details = json!({
-            "vocab_size": vocab_size, "ratio_train": train.ratio(), "ratio_heldout": ratio_heldout, "seconds": seconds,
+            "vocab_size": vocab_size, "ratio_train": ratio_train, "ratio_heldout": ratio_heldout, "seconds": seconds,
+            "curve": rows.collect::<Vec<_>>(), "knee": knee(&curve), "meets": meets(&curve),
         });
         let made = context.commit(staged, "tokenizer", settings, vec![artifact.input("corpus")], details)?;
         Ok(TokenizerReport {
             artifact: made.id.to_string(),
             vocab_size,
-            ratio_train: if all { (train + heldout).ratio() } else { train.ratio() },
+            ratio_train,
             ratio_heldout,
             seconds,
             peak_rss_mib: peak_rss_mib(),
@@ -87,23 +88,12 @@ impl TokenizerJob {
     }
 }
 
-fn judge(
-    context: &Context<'_>,
+/// The texts of some folds. A broken line ends the stream and is told after it.
+fn texts(
     corpus: &Corpus,
-    trained: tokenizer::Tokenizer,
-) -> Result<(Fragmentation, Fragmentation)> {
-    let counter = Counter::new(trained);
-    let (mut train, mut heldout) = (Fragmentation::default(), Fragmentation::default());
-    let mut passages = corpus.passages()?;
-    loop {
-        context.check_stop()?;
-        let batch = passages.by_ref().take(BATCH).collect::<crate::corpus::Result<Vec<_>>>()?;
-        if batch.is_empty() {
-            return Ok((train, heldout));
-        }
-        let texts: Vec<&str> = batch.iter().map(|passage| passage.text.as_str()).collect();
-        for (passage, count) in batch.iter().zip(counter.count(&texts)?) {
-            if passage.fold == Fold::Train { train += count } else { heldout += count }
-        }
-    }
+    wanted: impl Fn(Fold) -> bool + Send,
+    broken: &mut Option<corpus::Error>,
+) -> Result<impl Iterator<Item = String> + Send> {
+    let passages = corpus.passages()?.map_while(|passage| passage.map_err(|error| *broken = Some(error)).ok());
+    Ok(passages.filter(move |passage| wanted(passage.fold)).map(|passage| passage.text))
 }

@@ -1,5 +1,7 @@
 //! The whole cycle, from documents to an exported model.
 
+use serde_json::{Value, json};
+
 use crate::support::{from_environment, json, lapidary, sample_workspace};
 
 #[test]
@@ -22,7 +24,21 @@ fn the_cycle_runs_on_the_sample_corpus() {
     assert_eq!(trained["artifact"], "bpe@v1");
     let (train, heldout) = (trained["ratio_train"].as_f64().unwrap(), trained["ratio_heldout"].as_f64().unwrap());
     assert!(train < heldout, "a tokenizer is better on what it saw: {train} {heldout}");
-    assert_eq!(json(&mut here(&["tokenizer", "train", "--vocab-size", "1000"]))["artifact"], "bpe@v2");
+    let again = json(&mut here(&["inspect", "--tokenizer", "bpe@v1"]));
+    assert_eq!(again["unseen"], json!({ "ratio_train": train, "ratio_heldout": heldout }));
+    let details = |version: &str| -> Value {
+        let file = root.join(".lapidary/tokenizers/bpe").join(version).join("manifest.json");
+        serde_json::from_slice::<Value>(&std::fs::read(file).unwrap()).unwrap()["details"].clone()
+    };
+    let curve = details("v1")["curve"].as_array().unwrap().clone();
+    assert_eq!((&curve[0][0], curve.last().unwrap()), (&json!(261), &json!([2000, heldout, train])));
+    let sizes: Vec<&Value> = curve.iter().map(|row| &row[0]).collect();
+    assert!(sizes.contains(&&details("v1")["knee"]), "{sizes:?}");
+    assert_eq!(details("v1")["meets"], Value::Null, "2,000 tokens are too few for 1.25 tokens a word");
+
+    let all = json(&mut here(&["tokenizer", "train", "--vocab-size", "1000", "--documents", "all"]));
+    assert_eq!((&all["artifact"], &all["ratio_heldout"]), (&json!("bpe@v2"), &Value::Null));
+    assert_eq!(details("v2")["curve"][40], json!([1000, null, all["ratio_train"]]));
 
     let pairs = json(&mut here(&["pairs", "structural"]));
     assert!(pairs["train"].as_u64().unwrap() > 20, "{pairs}");
