@@ -12,8 +12,13 @@ use super::{Answer, Failure, Invocation, Result};
 use crate::jobs::{
     self, CorpusJob, EvaluateJob, ExportJob, Job, PairsStructuralJob, Report, Target, TokenizerJob, TuneJob,
 };
+use crate::runs::{RunFolder, State, Status};
 use crate::settings::{InspectSettings, TokenizerSettings, TuneSettings};
-use crate::workspace::{CONFIG_FILE, Source, Workspace, write_atomic};
+use crate::tui::message::{Msg, Start};
+use crate::tui::model::PaneId;
+use crate::tui::runtime::Launcher as _;
+use crate::tui::workers::Outbox;
+use crate::workspace::{CONFIG_FILE, Kind, Source, Workspace, write_atomic};
 
 static SAMPLE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/sample-corpus");
 
@@ -35,34 +40,116 @@ pub(super) fn define() -> Command {
 }
 
 pub(super) fn run(invocation: &Invocation, matches: &ArgMatches) -> Result<Answer> {
+    let fresh = matches.get_flag("fresh");
+    if invocation.format == Format::Plain && super::workbench::has_terminal() {
+        let workspace = workspace(invocation, fresh)?;
+        let tour = Tour { settings: jobs_of(matches), launcher: super::workbench::processes(invocation) };
+        let welcome =
+            "The whole cycle on the sample corpus, job after job; any key, and the screen is yours".to_owned();
+        let home = workspace.clone();
+        let behind = Box::new(move |outbox: Outbox| tour.take(&home, &outbox));
+        return super::workbench::show(invocation, &workspace, Some(welcome), Some(behind));
+    }
+    tell_it_all(invocation, matches, fresh)
+}
+
+/// The sample corpus as a workspace in the user's data folder; made on the first call.
+pub(super) fn workspace(invocation: &Invocation, fresh: bool) -> Result<Workspace> {
     let folder = home()?;
-    if matches.get_flag("fresh") && folder.exists() {
+    if fresh && folder.exists() {
         std::fs::remove_dir_all(&folder)
             .map_err(|error| Failure::Failed(format!("removing {}: {error}", folder.display())))?;
     }
-    let mut story = Story { format: invocation.format, chapter: 0 };
     let documents = folder.join("documents");
     unpack(&SAMPLE, &documents)?;
-
-    story.tell("Documents: read, cut into passages, dealt into folds");
     let root = folder.join("workspace");
-    let workspace = if root.join(CONFIG_FILE).is_file() {
-        let workspace = Workspace::open(&root)?;
-        story.say(&format!("  {} (from an earlier demo; --fresh starts over)", root.display()));
-        workspace
-    } else {
-        let report =
-            super::corpus::create(invocation, &root, Source::Corpus(vec![documents.clone()]), CorpusJob::default())?;
-        let summary = &report.summary;
-        story.say(&format!(
-            "  {} documents, {} passages, {} words in {}",
-            summary.documents,
-            summary.passages,
-            summary.words,
-            root.display()
-        ));
-        Workspace::open(&root)?
+    if !root.join(CONFIG_FILE).is_file() {
+        super::corpus::create(invocation, &root, Source::Corpus(vec![documents]), CorpusJob::default())?;
+    }
+    Ok(Workspace::open(&root)?)
+}
+
+/// The jobs of the demonstration, in their order, each with a word on what it is for.
+fn jobs_of(matches: &ArgMatches) -> Vec<(Job, &'static str)> {
+    let tokenizer = TokenizerSettings { vocab_size: VOCABULARY, lowercase: true, ..TokenizerSettings::default() };
+    let tune = TuneSettings {
+        base: matches.get_one::<String>("base").cloned().unwrap_or_else(|| "embedded".to_owned()),
+        max_steps: matches.get_one::<u64>("max_steps").map(|n| *n as usize),
+        ..TuneSettings::default()
     };
+    vec![
+        (Job::Tokenizer(TokenizerJob { settings: tokenizer }), "a tokenizer of the corpus's own words is trained"),
+        (Job::PairsStructural(PairsStructuralJob::default()), "questions are made of titles, headings and sentences"),
+        (Job::Tune(TuneJob { settings: tune }), "the base learns which passages answer which questions"),
+        (Job::Evaluate(EvaluateJob::default()), "the proof, on questions that no training saw"),
+    ]
+}
+
+/// The demonstration inside the workbench: one job after the other, each in its pane.
+struct Tour {
+    settings: Vec<(Job, &'static str)>,
+    launcher: super::workbench::Processes,
+}
+
+impl Tour {
+    fn take(self, workspace: &Workspace, outbox: &Outbox) {
+        let count = self.settings.len();
+        for (number, (job, what)) in self.settings.into_iter().enumerate() {
+            let start = Start { job: job.name().to_owned(), record: job.settings(), device: "auto".to_owned() };
+            let run = match self.launcher.start(workspace, &start) {
+                Ok((run, _)) => run,
+                Err(error) => {
+                    outbox.send(Msg::Failed(format!("the demonstration ends here: {error}")));
+                    return;
+                }
+            };
+            let pane = PaneId::of_job(job.name());
+            if !outbox.send(Msg::Tour { pane, text: format!("{} of {count}: {what}", number + 1) }) {
+                return;
+            }
+            if let Err(error) = ended_well(workspace, &run) {
+                outbox.send(Msg::Failed(format!("the demonstration ends here: {error}")));
+                return;
+            }
+        }
+        let text = "That was the whole cycle: walk through the panes with 1 to 6. \
+                    Your own documents: lapidary init DIR --corpus PATH";
+        outbox.send(Msg::Tour { pane: PaneId::Compare, text: text.to_owned() });
+    }
+}
+
+/// Waits for a run to end; an error where it did not end well.
+fn ended_well(workspace: &Workspace, run: &str) -> Result<(), String> {
+    let run = RunFolder::find(workspace, run).map_err(|error| error.to_string())?;
+    loop {
+        let status = Status::of(&run).map_err(|error| error.to_string())?;
+        match status.state {
+            State::Finished => return Ok(()),
+            state if state.is_live() => std::thread::sleep(std::time::Duration::from_millis(300)),
+            state => {
+                return Err(format!(
+                    "{} {}{}",
+                    status.job,
+                    state.word(),
+                    status.error.map(|e| format!(": {e}")).unwrap_or_default()
+                ));
+            }
+        }
+    }
+}
+
+/// The demonstration without a workbench: chapter by chapter, in plain lines.
+fn tell_it_all(invocation: &Invocation, matches: &ArgMatches, fresh: bool) -> Result<Answer> {
+    let mut story = Story { format: invocation.format, chapter: 0 };
+    story.tell("Documents: read, cut into passages, dealt into folds");
+    let known = !fresh && home()?.join("workspace").join(CONFIG_FILE).is_file();
+    let workspace = workspace(invocation, fresh)?;
+    let root = workspace.root().to_owned();
+    if known {
+        story.say(&format!("  {} (from an earlier demo; --fresh starts over)", root.display()));
+    } else {
+        story.say(&format!("  {} in {}", summary(&workspace)?, root.display()));
+    }
 
     story.tell("Fragmentation: what the base's tokenizer does to these words");
     let base = matches.get_one::<String>("base").cloned().unwrap_or_else(|| "embedded".to_owned());
@@ -129,6 +216,13 @@ fn home() -> Result<PathBuf> {
         Failure::Failed("no home folder: set HOME, or make a workspace with `lapidary init`".to_owned())
     })?;
     Ok(folders.data_dir().join("demo"))
+}
+
+/// What the newest corpus holds.
+fn summary(workspace: &Workspace) -> Result<String> {
+    let details = workspace.newest(Kind::Corpus)?.manifest.details;
+    let count = |name: &str| details[name].as_u64().unwrap_or(0);
+    Ok(format!("{} documents, {} passages, {} words", count("documents"), count("passages"), count("words")))
 }
 
 fn unpack(folder: &Dir<'_>, to: &Path) -> Result<()> {

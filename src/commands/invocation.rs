@@ -45,6 +45,21 @@ impl Invocation {
         pool.map_err(|error| Failure::Failed(format!("--threads {threads}: {error}")))
     }
 
+    /// The device that was named, or `auto`.
+    pub(super) fn device(&self) -> &str {
+        &self.device
+    }
+
+    /// The threads that were asked for.
+    pub(super) const fn threads(&self) -> Option<usize> {
+        self.threads
+    }
+
+    /// Whether the command line leaves it to us to find a workspace.
+    pub(super) const fn names_no_workspace(&self) -> bool {
+        self.workspace.is_none()
+    }
+
     /// The workspace that the command is about.
     pub(super) fn workspace(&self) -> Result<Workspace> {
         Ok(match &self.workspace {

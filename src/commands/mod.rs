@@ -17,6 +17,7 @@ mod pairs;
 mod runs;
 mod tokenizer;
 mod tune;
+mod workbench;
 mod worker;
 
 use std::ffi::OsString;
@@ -117,6 +118,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     Subcommand { define: embed::define, run: embed::run },
     Subcommand { define: export::define, run: export::run },
     Subcommand { define: runs::define, run: runs::run },
+    Subcommand { define: workbench::define_keys, run: workbench::run_keys },
     Subcommand { define: worker::define, run: worker::run },
 ];
 
@@ -124,9 +126,7 @@ fn command_line() -> Command {
     let command = Command::new("lapidary")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Cuts tokenizers and polishes embeddings for one domain")
-        .after_help("A first look, without a network or a GPU: lapidary demo")
-        .subcommand_required(true)
-        .arg_required_else_help(true);
+        .after_help("Without a command: the workbench. A first look, without a network or a GPU: lapidary demo");
     SUBCOMMANDS.iter().fold(arguments::with_globals(command), |command, sub| command.subcommand((sub.define)()))
 }
 
@@ -139,12 +139,12 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    let Some((name, of_subcommand)) = matches.subcommand() else { return ExitCode::from(2) };
+    let (name, of_subcommand) = matches.subcommand().unwrap_or(("", &matches));
     let invocation = Invocation::new(of_subcommand);
     let subcommand = SUBCOMMANDS.iter().find(|sub| (sub.define)().get_name() == name);
     let answer = match subcommand {
         Some(subcommand) => invocation.set_threads().and_then(|()| (subcommand.run)(&invocation, of_subcommand)),
-        None => Err(Failure::Usage(format!("no command {name:?}"))),
+        None => invocation.set_threads().and_then(|()| workbench::run(&invocation)),
     };
     match answer {
         Ok(answer) => {

@@ -4,9 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::jobs::{
-    EvaluateSettings, PairsImportSettings, PairsSettings, TokenizerSettings, TuneSettings,
-};
+use super::jobs::{EvaluateSettings, PairsImportSettings, PairsSettings, TokenizerSettings, TuneSettings};
 use super::{Parameter, SettingError, Settings, Shape, with_overrides};
 
 /// One job: its name, its command line, its parameters.
@@ -59,7 +57,11 @@ pub const JOBS: &[JobTable] = &[
     JobTable {
         operands: &[],
         wrapped: false,
-        ..table::<PairsSettings>("pairs-structural", "pairs structural", "Make pairs from titles, headings and sentences")
+        ..table::<PairsSettings>(
+            "pairs-structural",
+            "pairs structural",
+            "Make pairs from titles, headings and sentences",
+        )
     },
     JobTable {
         operands: &[Operand {
@@ -198,7 +200,11 @@ impl JobTable {
 /// A word as a shell reads it back.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./@:=+,%~".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 /// Parts a line into words at white space; single and double quotes keep it.
@@ -248,7 +254,8 @@ mod tests {
     #[test]
     fn the_command_line_says_what_differs() {
         let tune = JobTable::find("tune").unwrap();
-        let line = tune.command_line(&[("epochs", "5"), ("symmetric", "true"), ("name", "it's mine"), ("lr", "0.00005")], &[]);
+        let line =
+            tune.command_line(&[("epochs", "5"), ("symmetric", "true"), ("name", "it's mine"), ("lr", "0.00005")], &[]);
         assert_eq!(line, "lapidary tune --symmetric --epochs 5 --name 'it'\\''s mine'");
         let import = JobTable::find("pairs-import").unwrap();
         let files = [("files", vec!["a b.csv".to_owned(), "c.csv".to_owned()])];

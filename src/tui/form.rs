@@ -101,7 +101,13 @@ impl Form {
         let defaults = table.defaults(overrides).map_err(|error| format!("lapidary.toml: {error}"))?;
         let line = |name, default: String, of| {
             let before = remembered.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-            FormField { name, field: Field::with(before.unwrap_or_else(|| default.clone())), default, problem: None, of }
+            FormField {
+                name,
+                field: Field::with(before.unwrap_or_else(|| default.clone())),
+                default,
+                problem: None,
+                of,
+            }
         };
         let mut fields: Vec<FormField> = Vec::new();
         fields.extend(table.operands.iter().map(|operand| line(operand.name, String::new(), Of::Operand(operand))));
@@ -217,7 +223,10 @@ impl Form {
     }
 
     fn device(&self) -> &str {
-        self.fields.iter().find(|field| matches!(field.of, Of::Device)).map_or("auto", |field| field.field.text().trim())
+        self.fields
+            .iter()
+            .find(|field| matches!(field.of, Of::Device))
+            .map_or("auto", |field| field.field.text().trim())
     }
 
     /// The command line that does the same.

@@ -107,7 +107,8 @@ impl Key {
         let mut rest = text;
         loop {
             let cut = ["ctrl-", "alt-", "shift-"].iter().find(|prefix| {
-                rest.len() > prefix.len() && rest.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix))
+                rest.len() > prefix.len()
+                    && rest.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix))
             });
             let Some(prefix) = cut else { break };
             modifiers |= match *prefix {
@@ -585,7 +586,9 @@ impl Keymap {
 
     /// The first key of an action in a context, as it is written.
     pub fn key(&self, context: Context, action: Action) -> Option<String> {
-        self.rows_of(context).find(|(row, _)| row.action == action).and_then(|(_, keys)| keys.first().map(Key::to_string))
+        self.rows_of(context)
+            .find(|(row, _)| row.action == action)
+            .and_then(|(_, keys)| keys.first().map(Key::to_string))
     }
 
     /// What the footer can show: key and label, the most particular first.
@@ -602,7 +605,9 @@ impl Keymap {
 
     /// All rows: context, action, keys, sentence.
     pub fn rows(&self) -> impl Iterator<Item = (Context, Action, Vec<String>, &'static str)> {
-        self.rows.iter().map(|(row, keys)| (row.context, row.action, keys.iter().map(Key::to_string).collect(), row.help))
+        self.rows
+            .iter()
+            .map(|(row, keys)| (row.context, row.action, keys.iter().map(Key::to_string).collect(), row.help))
     }
 }
 

@@ -45,6 +45,13 @@ pub enum Msg {
         /// How it was started, where that is worth a word.
         note: Option<String>,
     },
+    /// A demonstration goes to its next pane, unless the user has taken over.
+    Tour {
+        /// The pane.
+        pane: super::model::PaneId,
+        /// What is to be seen there.
+        text: String,
+    },
     /// What a run printed.
     Log {
         /// The run.

@@ -11,7 +11,7 @@ use super::keymap::{Action, Context};
 use super::live::Gravity;
 use super::message::{Effect, Msg};
 use super::overlay::{Choice, Overlay, Purpose, Scroll};
-use super::panes::{ComparePane, CorpusPane, Pane, PairsPane, RunsPane, TokenizerPane, TuningPane};
+use super::panes::{ComparePane, CorpusPane, PairsPane, Pane, RunsPane, TokenizerPane, TuningPane};
 use super::shared::Shared;
 use super::widgets::symbols::visible;
 use super::workers::Answer;
@@ -42,8 +42,7 @@ pub enum PaneId {
 
 impl PaneId {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Corpus, Self::Tokenizer, Self::Pairs, Self::Tuning, Self::Compare, Self::Runs];
+    pub const ALL: [Self; 6] = [Self::Corpus, Self::Tokenizer, Self::Pairs, Self::Tuning, Self::Compare, Self::Runs];
 
     /// Its name in the head of the screen.
     pub const fn title(self) -> &'static str {
@@ -121,6 +120,8 @@ pub struct Model {
     compare: ComparePane,
     runs: RunsPane,
     watched: Vec<String>,
+    /// Whether a key was pressed yet.
+    touched: bool,
     /// Where the tabs are, as last drawn: columns of each.
     pub(super) tabs: std::cell::RefCell<Vec<(u16, u16)>>,
 }
@@ -143,6 +144,7 @@ impl Model {
             compare: ComparePane::default(),
             runs: RunsPane::default(),
             watched: Vec::new(),
+            touched: false,
             tabs: std::cell::RefCell::default(),
         }
     }
@@ -263,6 +265,11 @@ pub fn update(model: &mut Model, message: Msg) -> Vec<Effect> {
             model.say(text, false);
             Vec::new()
         }
+        Msg::Tour { pane, text } => {
+            model.dirty = Dirty::Input;
+            model.welcome = Some(text);
+            if model.touched { Vec::new() } else { go(model, pane) }
+        }
         Msg::Log { run, lines } => {
             model.dirty = Dirty::Input;
             model.overlay = Some(log(model, &run, lines));
@@ -280,8 +287,7 @@ pub fn update(model: &mut Model, message: Msg) -> Vec<Effect> {
         }
     };
     effects = settle(model, effects);
-    let mut watched: Vec<String> =
-        PaneId::ALL.iter().flat_map(|id| model.pane(*id).watching(&model.shared)).collect();
+    let mut watched: Vec<String> = PaneId::ALL.iter().flat_map(|id| model.pane(*id).watching(&model.shared)).collect();
     watched.sort_unstable();
     watched.dedup();
     if watched != model.watched {
@@ -375,6 +381,7 @@ fn key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
             return Vec::new();
         }
     }
+    model.touched = true;
     model.welcome = None;
     if model.overlay.is_some() {
         return key_in_overlay(model, event);
@@ -397,9 +404,9 @@ fn key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
             Some(action @ (Action::Up | Action::Down | Action::PageUp | Action::PageDown)) => {
                 pane.act_while_typing(action, shared)
             }
-            Some(action @ (Action::Quit | Action::Suspend | Action::Redraw | Action::NextPane | Action::PreviousPane)) => {
-                everywhere(model, action)
-            }
+            Some(
+                action @ (Action::Quit | Action::Suspend | Action::Redraw | Action::NextPane | Action::PreviousPane),
+            ) => everywhere(model, action),
             _ => Vec::new(),
         };
     }

@@ -53,8 +53,6 @@ pub struct Options {
     pub device: String,
     /// What the first screen says, where somebody is new here.
     pub welcome: Option<String>,
-    /// A job to watch from the start: its pane is opened.
-    pub attach: Option<String>,
     /// Work to do behind the workbench, such as a demonstration that starts one job after the other.
     pub behind: Option<Box<dyn FnOnce(Outbox) + Send>>,
 }
@@ -140,9 +138,10 @@ fn remembered(workspace: &Workspace) -> std::collections::BTreeMap<String, Vec<(
 fn utc_offset() -> i32 {
     let output = std::process::Command::new("date").arg("+%z").stdin(std::process::Stdio::null()).output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
-    let parsed = text.get(1..3).zip(text.get(3..5)).and_then(|(hours, minutes)| {
-        Some(hours.parse::<i32>().ok()? * 3600 + minutes.parse::<i32>().ok()? * 60)
-    });
+    let parsed = text
+        .get(1..3)
+        .zip(text.get(3..5))
+        .and_then(|(hours, minutes)| Some(hours.parse::<i32>().ok()? * 3600 + minutes.parse::<i32>().ok()? * 60));
     parsed.map_or(0, |seconds| if text.starts_with('-') { -seconds } else { seconds })
 }
 
@@ -264,18 +263,18 @@ impl Runtime {
             Effect::Copy(text) => self.copy(text)?,
             Effect::Ask(question) => self.workers.ask(question),
             Effect::Watch(runs) => self.watched.set(runs),
-            Effect::Start(start) => self.aside(move |workspace, launcher| {
-                match launcher.start(workspace, &start) {
-                    Ok((run, note)) => Msg::Started { run, note },
-                    Err(error) => Msg::Failed(error),
-                }
+            Effect::Start(start) => self.aside(move |workspace, launcher| match launcher.start(workspace, &start) {
+                Ok((run, note)) => Msg::Started { run, note },
+                Err(error) => Msg::Failed(error),
             }),
             Effect::Resume(id) => self.aside(move |workspace, launcher| {
                 let resumed = RunFolder::find(workspace, &id)
                     .map_err(|error| error.to_string())
                     .and_then(|run| launcher.resume(workspace, &run));
                 match resumed {
-                    Ok(note) => Msg::Notice(note.map_or_else(|| format!("resumed {id}"), |note| format!("resumed {id}: {note}"))),
+                    Ok(note) => Msg::Notice(
+                        note.map_or_else(|| format!("resumed {id}"), |note| format!("resumed {id}: {note}")),
+                    ),
                     Err(error) => Msg::Failed(error),
                 }
             }),
@@ -365,7 +364,11 @@ struct Pace {
 
 impl Pace {
     fn new(input_fps: u32, data_fps: u32) -> Self {
-        Self { input: Duration::from_secs(1) / input_fps.max(1), data: Duration::from_secs(1) / data_fps.max(1), last: None }
+        Self {
+            input: Duration::from_secs(1) / input_fps.max(1),
+            data: Duration::from_secs(1) / data_fps.max(1),
+            last: None,
+        }
     }
 
     /// When the next frame is due; none where nothing changed.

@@ -99,6 +99,10 @@ fn foot(model: &Model, area: Rect, buffer: &mut Buffer) {
         }
         return;
     }
+    if let (Some(welcome), None) = (&model.welcome, &model.overlay) {
+        put(buffer, x, area.y, width, welcome, palette.style(Role::Accent), palette);
+        return;
+    }
     let context = model.context();
     let help = model.shared.keymap.key(context, super::keymap::Action::Help);
     let tail = help.map(|key| (key, "help"));
@@ -131,11 +135,19 @@ fn keys(
         if usize::from(x - area.x) + needed + reserved > usize::from(area.width) {
             break;
         }
-        let parts = [(key.as_str(), palette.style(Role::Key)), (" ", palette.style(Role::Dim)), (label, palette.style(Role::Dim))];
+        let parts = [
+            (key.as_str(), palette.style(Role::Key)),
+            (" ", palette.style(Role::Dim)),
+            (label, palette.style(Role::Dim)),
+        ];
         x += put_parts(buffer, x, area.y, area.right() - x, &parts, palette) + 3;
     }
     if let Some((key, label)) = tail {
-        let parts = [(key.as_str(), palette.style(Role::Key)), (" ", palette.style(Role::Dim)), (label, palette.style(Role::Dim))];
+        let parts = [
+            (key.as_str(), palette.style(Role::Key)),
+            (" ", palette.style(Role::Dim)),
+            (label, palette.style(Role::Dim)),
+        ];
         put_parts(buffer, x, area.y, area.right().saturating_sub(x), &parts, palette);
     }
 }
@@ -161,7 +173,9 @@ fn help(model: &Model, scroll: &Scroll, area: Rect, buffer: &mut Buffer) {
             other => other.name().to_owned(),
         };
         rows.push((title, String::new()));
-        rows.extend(model.shared.keymap.help(context).into_iter().map(|(keys, help)| (format!("  {keys}"), help.to_owned())));
+        rows.extend(
+            model.shared.keymap.help(context).into_iter().map(|(keys, help)| (format!("  {keys}"), help.to_owned())),
+        );
         rows.push((String::new(), String::new()));
     }
     let inner = sheet("Keys: the config file can change each of them (`lapidary keys`)", area, buffer, palette);
@@ -274,7 +288,15 @@ fn form(form: &Form, area: Rect, buffer: &mut Buffer, palette: &Palette) {
                     at += put(buffer, at, y, inner.right().saturating_sub(at), &text, style, palette);
                 }
                 if field.field.is_empty() {
-                    put(buffer, at + 1, y, inner.right().saturating_sub(at + 1), "(unset)", palette.style(Role::Dim), palette);
+                    put(
+                        buffer,
+                        at + 1,
+                        y,
+                        inner.right().saturating_sub(at + 1),
+                        "(unset)",
+                        palette.style(Role::Dim),
+                        palette,
+                    );
                 }
             }
             None => {

@@ -36,21 +36,22 @@ pub fn put(buffer: &mut Buffer, x: u16, y: u16, width: u16, text: &str, style: S
 }
 
 /// Draws a text so that it ends at the cell before `right`. Returns the cells used.
-pub fn put_right(buffer: &mut Buffer, right: u16, y: u16, width: u16, text: &str, style: Style, palette: &Palette) -> u16 {
+pub fn put_right(
+    buffer: &mut Buffer,
+    right: u16,
+    y: u16,
+    width: u16,
+    text: &str,
+    style: Style,
+    palette: &Palette,
+) -> u16 {
     let text = cut(text, usize::from(width), palette);
     let used = text.width() as u16;
     put(buffer, right.saturating_sub(used), y, used, &text, style, palette)
 }
 
 /// Draws parts one after the other, each in its own style. Returns the cells used.
-pub fn put_parts(
-    buffer: &mut Buffer,
-    x: u16,
-    y: u16,
-    width: u16,
-    parts: &[(&str, Style)],
-    palette: &Palette,
-) -> u16 {
+pub fn put_parts(buffer: &mut Buffer, x: u16, y: u16, width: u16, parts: &[(&str, Style)], palette: &Palette) -> u16 {
     let mut used = 0;
     for (text, style) in parts {
         if used >= width {
