@@ -141,7 +141,9 @@ fn assemble(settings: &TokenizerSettings, tokens: &[String], merges: &[Pair]) ->
     let token = |id: u32| tokens[id as usize].clone();
     let merges = merges.iter().map(|(left, right)| (token(*left), token(*right))).collect();
     tokenizer.with_model(BPE::builder().vocab_and_merges(vocabulary, merges).build().map_err(|error| refused(&error))?);
-    tokenizer.add_special_tokens(SPECIAL.map(|token| AddedToken::from(token, true))).map_err(|error| refused(&error))?;
+    tokenizer
+        .add_special_tokens(SPECIAL.map(|token| AddedToken::from(token, true)))
+        .map_err(|error| refused(&error))?;
 
     let id = |token: &str| (token.to_owned(), tokenizer.token_to_id(token).unwrap_or_default());
     let template = TemplateProcessing::builder()
