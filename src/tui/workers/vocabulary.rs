@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 use super::{Answer as Any, Outbox};
 use crate::corpus::Corpus;
 use crate::encoder::reference;
-use crate::tokenizer::{self, Tokenizer};
+use crate::tokenizer::{self, Tokenizer, readable};
 use crate::tui::message::Msg;
 use crate::workspace::{Kind, Workspace};
 
@@ -121,7 +121,7 @@ fn difference(question: &Question, before: &Tokenizer, after: &Tokenizer, counts
         Difference { before: question.before.clone(), after: question.after.clone(), ..Difference::default() };
     let (old, new) = (before.get_vocab(true), after.get_vocab(true));
     let only = |of: &HashMap<String, u32>, not: &HashMap<String, u32>| {
-        let mut tokens: Vec<String> = of.keys().filter(|token| !not.contains_key(*token)).cloned().collect();
+        let mut tokens: Vec<String> = of.keys().filter(|token| !not.contains_key(*token)).map(|token| readable(token)).collect();
         tokens.sort_by(|a, b| b.chars().count().cmp(&a.chars().count()).then_with(|| a.cmp(b)));
         tokens
     };
@@ -150,5 +150,5 @@ fn difference(question: &Question, before: &Tokenizer, after: &Tokenizer, counts
 }
 
 fn pieces(encoding: &tokenizers::Encoding) -> Vec<String> {
-    encoding.get_tokens().to_vec()
+    encoding.get_tokens().iter().map(|token| readable(token)).collect()
 }
