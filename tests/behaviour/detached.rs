@@ -38,7 +38,7 @@ impl Place {
     }
 
     fn tune(&self, steps: &str, more: &[&str]) -> assert_cmd::Command {
-        let mut command = self.call(&["tune", "--batch", "8", "--max-length", "64", "--eval-steps", "100"]);
+        let mut command = self.call(&["tune", "--batch", "4", "--max-length", "32", "--eval-steps", "1000"]);
         command.args(["--max-steps", steps]).args(more);
         command
     }
@@ -91,7 +91,7 @@ fn worker(run: &RunFolder) -> Pid {
 #[test]
 fn a_worker_outlives_the_terminal_it_was_started_from() {
     let place = Place::with_pairs();
-    let call = place.tune("6", &["--save-steps", "100", "--detach"]);
+    let call = place.tune("12", &["--save-steps", "100", "--detach"]);
     let call = std::iter::once(call.get_program()).chain(call.get_args()).map(|word| word.to_str().unwrap().to_owned());
     // A shell with a process group of its own, as a terminal gives it, that stays when the job is started.
     let mut shell = std::process::Command::new("/bin/sh")
@@ -115,11 +115,11 @@ fn a_worker_outlives_the_terminal_it_was_started_from() {
     json(&mut place.call(&["runs", "checkpoint", &run.id()]));
     let (code, shown, said) = place.watch(&run);
     assert_eq!(code, 0, "{shown}{said}");
-    for part in ["tune on cpu", "- train", "step 6  ", "finished", "tuned@v1"] {
+    for part in ["tune on cpu", "- train", "step 12  ", "finished", "tuned@v1"] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
     let asked = events(&run).into_iter().any(|logged| match logged.event {
-        Event::Checkpoint { step, best, .. } => step < 6 && !best,
+        Event::Checkpoint { step, best, .. } => step < 12 && !best,
         _ => false,
     });
     assert!(asked, "a checkpoint was asked for: {shown}");
