@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(drawn(&below, 60, &UTF8), "tokens per word   base     ▕█▎ ▏              ▏ 1.10   fits");
         // Larger than the scale: the scale grows, the mark moves with it.
         let far = RatioGauge { ratio: Some(5.0), label: "", verdict: "", ..GAUGE };
-        assert_eq!(drawn(&far, 33, &Palette::PLAINEST), "base     [|===============] 5.00");
+        assert_eq!(drawn(&far, 33, &Palette::PLAINEST), "base     [=|==============] 5.00");
     }
 
     #[test]
