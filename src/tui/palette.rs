@@ -127,6 +127,10 @@ pub enum Glyph {
     Gap,
     /// Rises, falls, stays.
     Arrow,
+    /// A dot of the only curve, where there is no Braille.
+    Mark,
+    /// A dot of a faint curve, where there is no Braille.
+    FaintMark,
 }
 
 /// Which characters the terminal can show.
@@ -170,8 +174,7 @@ impl Palette {
         };
         // `15;0`: foreground, background; 7 and 9 to 15 are light.
         let behind = set("COLORFGBG").and_then(|value| value.rsplit(';').next().and_then(|n| n.parse::<u8>().ok()));
-        let background =
-            if matches!(behind, Some(7 | 9..=15)) { Background::Light } else { Background::Dark };
+        let background = if matches!(behind, Some(7 | 9..=15)) { Background::Light } else { Background::Dark };
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| set(name)).unwrap_or_default();
         let locale = locale.to_ascii_lowercase().replace('-', "");
         let charset = if locale.contains("utf8") { Charset::Utf8 } else { Charset::Ascii };
@@ -248,6 +251,8 @@ impl Palette {
             Glyph::DashVertical => ("┊", ":"),
             Glyph::Gap => ("∅", "!"),
             Glyph::Arrow => ("→", "->"),
+            Glyph::Mark => ("•", "*"),
+            Glyph::FaintMark => ("·", ","),
         };
         match self.charset {
             Charset::Utf8 => utf8,

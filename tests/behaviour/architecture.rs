@@ -53,7 +53,18 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // worker threads only: `only_the_workers_of_the_workbench_touch_the_domain`.
     (
         "tui",
-        &["runs", "corpus", "tokenizer", "encoder", "retrieval", "evaluation", "pairs", "workspace", "settings", "progress"],
+        &[
+            "runs",
+            "corpus",
+            "tokenizer",
+            "encoder",
+            "retrieval",
+            "evaluation",
+            "pairs",
+            "workspace",
+            "settings",
+            "progress",
+        ],
     ),
     (
         "commands",

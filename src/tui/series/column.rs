@@ -35,11 +35,7 @@ impl Extent {
     /// Of both.
     #[must_use]
     pub fn join(self, other: Self) -> Self {
-        Self {
-            min: self.min.min(other.min),
-            max: self.max.max(other.max),
-            positive: self.positive.min(other.positive),
-        }
+        Self { min: self.min.min(other.min), max: self.max.max(other.max), positive: self.positive.min(other.positive) }
     }
 
     /// Whether no value was finite.
@@ -65,8 +61,8 @@ impl Column {
         let mut complete = self.values.len();
         let mut level = 0;
         while complete.is_multiple_of(FACTOR) {
-            let parent =
-                (complete - FACTOR..complete).fold(Extent::EMPTY, |extent, child| extent.join(self.entry(level, child)));
+            let parent = (complete - FACTOR..complete)
+                .fold(Extent::EMPTY, |extent, child| extent.join(self.entry(level, child)));
             if level == self.levels.len() {
                 self.levels.push(Vec::new());
             }

@@ -266,7 +266,8 @@ mod tests {
 
     #[test]
     fn best_and_nearest() {
-        let kept = series(&[(0.0, 3.0), (10.0, 1.0), (20.0, f32::NAN), (30.0, 1.0), (40.0, 7.0), (50.0, f32::INFINITY)]);
+        let kept =
+            series(&[(0.0, 3.0), (10.0, 1.0), (20.0, f32::NAN), (30.0, 1.0), (40.0, 7.0), (50.0, f32::INFINITY)]);
         assert_eq!(kept.best(Better::Lower), Some(Point { x: 10.0, y: 1.0 }));
         assert_eq!(kept.best(Better::Higher), Some(Point { x: 40.0, y: 7.0 }));
         assert_eq!(kept.gaps(), 2);
