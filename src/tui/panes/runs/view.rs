@@ -84,15 +84,16 @@ fn row(status: &Status, here: bool, line: Rect, buffer: &mut Buffer, shared: &Sh
         put(buffer, *x, line.y, cells.min(end.saturating_sub(*x)), text, style, palette);
         *x = (*x + cells + 1).min(end);
     };
-    cell(&mut x, 1, mark(status.state, palette), tinted(role));
     if let Some(problem) = &status.problem {
+        cell(&mut x, 1, palette.glyph(Glyph::Failed), tinted(Role::Warning));
         let text = format!("{}: {}", status.id, visible(problem, palette));
         let rest = end.saturating_sub(x);
         cell(&mut x, rest, &text, tinted(Role::Warning));
         return;
     }
+    cell(&mut x, 1, mark(status.state, palette), tinted(role));
     let wide = line.width >= 100;
-    cell(&mut x, if wide { 17 } else { 11 }, &status.job, style);
+    cell(&mut x, if wide { 17 } else { 12 }, &status.job, style);
     cell(&mut x, if wide { 20 } else { 14 }, &visible(&made(status), palette), style);
     let word = if status.stalled { "stalled" } else { status.state.word() };
     cell(&mut x, 9, word, tinted(role));
@@ -103,12 +104,14 @@ fn row(status: &Status, here: bool, line: Rect, buffer: &mut Buffer, shared: &Sh
 /// How far it is, what went wrong, or when it was.
 fn happening(status: &Status, shared: &Shared) -> String {
     let progress = status.progress.as_ref().map(|(done, total, unit)| match total {
+        // Steps need no word: the phase beside them has it.
+        Some(total) if unit == "steps" => format!("{} of {}", thousands(*done), thousands(*total)),
         Some(total) => format!("{} of {} {unit}", thousands(*done), thousands(*total)),
         None => format!("{} {unit}", thousands(*done)),
     });
     let left = match (&status.progress, status.step_ms) {
         (Some((done, Some(total), unit)), Some(ms)) if unit == "steps" => {
-            format!("   {} left", spanx)
+            format!("   {} left", span(total.saturating_sub(*done) as f64 * ms / 1000.0))
         }
         _ => String::new(),
     };
@@ -117,16 +120,16 @@ fn happening(status: &Status, shared: &Shared) -> String {
     let ago = shared.ago(status.created_unix_ms);
     match status.state {
         State::Running if status.stalled => status.description(shared.now_ms),
-        State::Running => format!("{phase}   {}{left}", progress.unwrap_or_default()),
+        State::Running => format!("{phase} {}{left}", progress.unwrap_or_default()),
         State::Queued => "waits for its device".to_owned(),
         State::Finished => ago,
         State::Failed => {
             let error = status.error.as_deref().unwrap_or("it did not say why");
-            format!("{}   {resume} resumes it", visible(error, &shared.palette))
+            format!("{resume} resumes it   {}", visible(error, &shared.palette))
         }
         State::Stopped | State::Crashed => {
             let at = progress.map(|progress| format!("at {progress}   ")).unwrap_or_default();
-            format!("{at}{ago}   {resume} resumes it")
+            format!("{resume} resumes it   {at}{ago}")
         }
     }
 }

@@ -190,9 +190,14 @@ fn versions(pane: &TokenizerPane, area: Rect, buffer: &mut Buffer, shared: &Shar
         return;
     }
     let (x, width) = (area.x + 1, area.width.saturating_sub(1));
-    let order = format!("versions by {} {}", ORDERS[pane.list.sort], palette.glyph(Glyph::Down));
+    let order = format!("by {} {}", ORDERS[pane.list.sort], palette.glyph(Glyph::Down));
     let wide = area.width >= 46;
-    put(buffer, x, area.y, width, &order, palette.style(Role::Title), palette);
+    put(buffer, x, area.y, width, "versions", palette.style(Role::Title), palette);
+    put_right(buffer, area.right() - 1, area.y, width.saturating_sub(9), &order, palette.style(Role::Dim), palette);
+    let area = Rect { y: area.y + 1, height: area.height - 1, ..area };
+    if area.height == 0 {
+        return;
+    }
     // Columns from the right: when, size, unseen, seen.
     let made = if wide { 13 } else { 0 };
     let columns = [(made, "made"), (8, "size"), (8, "unseen"), (if wide { 7 } else { 0 }, "seen")];
