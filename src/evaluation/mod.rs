@@ -1,6 +1,7 @@
 //! Judging a ranking: metrics, significance, comparison of systems.
 
 mod comparison;
+mod contenders;
 mod metrics;
 mod overlap;
 mod significance;
@@ -8,6 +9,7 @@ mod table;
 mod trec;
 
 pub use comparison::{Delta, PerQuery, System, SystemKind, compare};
+pub use contenders::{Contender, base_of, contenders, newest_tuned};
 pub use metrics::{Metrics, QueryScores, score};
 pub use overlap::{Overlap, by_overlap, lexical_overlap};
 pub use significance::{Significance, paired_test};
