@@ -73,7 +73,7 @@ impl Runs {
 
     /// The runs that live.
     pub fn living(&self) -> impl Iterator<Item = &Status> {
-        self.all.iter().filter(|status| status.state.is_live())
+        self.all.iter().filter(|status| status.state.is_live() && status.problem.is_none())
     }
 
     /// One line for the head of the screen: how many live, and how far the newest is.

@@ -24,6 +24,7 @@ use tokenizers::{AddedToken, NormalizerWrapper, Tokenizer};
 use self::curve::Curve;
 use self::merges::{Merger, Pair};
 use self::words::{Reader, Words};
+use super::byte_alphabet::readable;
 use super::{Error, Fragmentation, Result};
 use crate::progress::{Clock, Event, Observer};
 use crate::settings::TokenizerSettings;
@@ -108,7 +109,7 @@ fn learn(
         let (left, right) = (&tokens[pair.0 as usize], &tokens[pair.1 as usize]);
         let merged = format!("{left}{right}");
         if pace.due() {
-            let (left, right) = (left.clone(), right.clone());
+            let (left, right) = (readable(left), readable(right));
             observer.on(Event::Merge { done: merges.len() as u64 + 1, left, right, count });
             observer.on(Event::progress(merges.len() + 1, wanted, "merges"));
         }

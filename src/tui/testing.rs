@@ -1,0 +1,105 @@
+//! What the tests of the panes share: a workbench at a fixed time, and its screen as text.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::keymap::Keymap;
+use super::model::{Model, SMOOTHING};
+use super::palette::{Charset, Palette};
+use super::runs::Runs;
+use super::shared::{Artifacts, Shared};
+use super::view::view;
+
+/// A workbench of an empty workspace, on 2026-11-24 at 12:00:00 UTC.
+pub(crate) fn model() -> Model {
+    let shared = Shared {
+        palette: Palette { charset: Charset::Utf8, ..Palette::PLAINEST },
+        keymap: Keymap::default(),
+        name: "cold-store".to_owned(),
+        root: "/w".into(),
+        device: "auto".to_owned(),
+        overrides: std::collections::BTreeMap::new(),
+        remembered: std::collections::BTreeMap::new(),
+        now_ms: 1_795_521_600_000,
+        utc_offset: 0,
+        smoothing: SMOOTHING,
+        runs: Runs::default(),
+        artifacts: Artifacts::default(),
+    };
+    Model::new(shared, None)
+}
+
+/// Its screen.
+pub(crate) fn draw(model: &Model, width: u16, height: u16) -> Buffer {
+    let area = Rect::new(0, 0, width, height);
+    let mut buffer = Buffer::empty(area);
+    view(model, area, &mut buffer);
+    buffer
+}
+
+/// The rows of a screen, without the blanks at their ends.
+pub(crate) fn text(buffer: &Buffer) -> String {
+    let row = |y| {
+        let mut line = String::new();
+        let mut x = buffer.area.left();
+        while x < buffer.area.right() {
+            let symbol = buffer[(x, y)].symbol();
+            line.push_str(symbol);
+            x += (unicode_width::UnicodeWidthStr::width(symbol) as u16).max(1);
+        }
+        line.trim_end().to_owned()
+    };
+    (buffer.area.top()..buffer.area.bottom()).map(row).collect::<Vec<_>>().join("\n")
+}
+
+/// Presses a key, written as in the keymap.
+pub(crate) fn press(model: &mut Model, key: &str) -> Vec<super::message::Effect> {
+    let event = super::keymap::Key::parse(key).expect("a key of the keymap").event();
+    super::model::update(model, super::message::Msg::Key(event))
+}
+
+/// A run's status with nothing in it but its state.
+pub(crate) fn status(id: &str, job: &str, state: crate::runs::State, created_ms: u64) -> crate::runs::Status {
+    crate::runs::Status {
+        id: id.to_owned(),
+        job: job.to_owned(),
+        state,
+        stalled: false,
+        by_heartbeat: false,
+        created_unix_ms: created_ms,
+        started_unix_ms: Some(created_ms),
+        last_event_unix_ms: Some(created_ms),
+        device: "cpu".to_owned(),
+        settings: serde_json::Value::Null,
+        phase: String::new(),
+        progress: None,
+        step_ms: None,
+        error: None,
+        result: serde_json::Value::Null,
+        garbage: 0,
+        problem: None,
+        loading: false,
+    }
+}
+
+/// A version of an artifact with nothing in it but its details.
+pub(crate) fn version(
+    kind: crate::workspace::Kind,
+    reference: &str,
+    made_ms: u64,
+    details: serde_json::Value,
+) -> super::shared::Version {
+    super::shared::Version {
+        kind,
+        reference: reference.to_owned(),
+        path: format!("/w/{reference}").into(),
+        made_ms,
+        job: String::new(),
+        settings: serde_json::json!({}),
+        inputs: Vec::new(),
+        details,
+        looks: 0,
+        bytes: 0,
+        stale: false,
+    }
+}
