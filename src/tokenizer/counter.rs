@@ -29,6 +29,8 @@ pub struct Counter {
     parts: Vec<Mutex<Shard>>,
     finer: Vec<Mutex<AHashMap<Box<str>, u32>>>,
     used: AtomicUsize,
+    /// How often each token came in parts that are not remembered.
+    loose: Mutex<AHashMap<u32, u64>>,
 }
 
 #[derive(Default)]
@@ -58,6 +60,7 @@ impl Counter {
             parts: (0..SHARDS).map(|_| Mutex::default()).collect(),
             finer: (0..SHARDS).map(|_| Mutex::default()).collect(),
             used: AtomicUsize::new(0),
+            loose: Mutex::default(),
         }
     }
 
@@ -127,7 +130,7 @@ impl Counter {
     fn count_part(&self, pipeline: &Pipeline, part: &str) -> Result<u32> {
         let part = pipeline.without_blanks(part);
         if part.len() > LONGEST {
-            return self.encode(part);
+            return self.encode_loose(part);
         }
         let shard = &self.parts[self.hasher.hash_one(part) as usize % SHARDS];
         if let Some((tokens, times)) = lock(shard).seen.get_mut(part) {
@@ -148,8 +151,49 @@ impl Counter {
         if self.room_for(part) {
             let mut shard = lock(shard);
             shard.seen.entry(part.into()).or_insert((tokens, 0)).1 += 1;
+            return Ok(tokens);
         }
-        Ok(tokens)
+        self.encode_loose(part)
+    }
+
+    /// Tokens of a part that is not remembered; which they are is.
+    fn encode_loose(&self, part: &str) -> Result<u32> {
+        let encoding = self.tokenizer.encode_fast(part, false).map_err(|error| failed(&error))?;
+        let mut loose = lock(&self.loose);
+        for id in encoding.get_ids() {
+            *loose.entry(*id).or_default() += 1;
+        }
+        Ok(encoding.len() as u32)
+    }
+
+    /// How often each token came, by its id, over all texts counted so far; `None` where the pipeline is encoded in full
+    /// and nobody looked at the tokens. Every distinct part is encoded once more: seconds for a large corpus.
+    pub fn frequencies(&self) -> Result<Option<Vec<u64>>> {
+        if !self.exact_by_words() {
+            return Ok(None);
+        }
+        let counted = self.parts.par_iter().map(|shard| {
+            let parts: Vec<(Box<str>, u64)> =
+                lock(shard).seen.iter().map(|(part, (_, times))| (part.clone(), *times)).collect();
+            let mut counts: AHashMap<u32, u64> = AHashMap::new();
+            for (part, times) in parts {
+                let encoding = self.tokenizer.encode_fast(&*part, false).map_err(|error| failed(&error))?;
+                for id in encoding.get_ids() {
+                    *counts.entry(*id).or_default() += times;
+                }
+            }
+            Ok(counts)
+        });
+        let counted: Vec<AHashMap<u32, u64>> = counted.collect::<Result<_>>()?;
+        let mut frequencies = vec![0; self.tokenizer.get_vocab_size(true)];
+        for (id, times) in counted.into_iter().flatten().chain(lock(&self.loose).iter().map(|(id, n)| (*id, *n))) {
+            let at = id as usize;
+            if at >= frequencies.len() {
+                frequencies.resize(at + 1, 0);
+            }
+            frequencies[at] += times;
+        }
+        Ok(Some(frequencies))
     }
 
     fn count_finer(&self, pipeline: &Pipeline, part: &str) -> Result<u32> {
@@ -419,6 +463,45 @@ mod tests {
                 Ok(())
             })
             .unwrap();
+    }
+
+    /// The ids of the texts, counted one by one.
+    fn frequencies_are_exact(name: &str, tokenizer: &Tokenizer, texts: &[String]) {
+        let counter = Counter::new(tokenizer.clone());
+        let counted: u64 = counter.count(texts).unwrap().iter().map(|count| count.tokens).sum();
+        let found = counter.frequencies().unwrap().unwrap();
+        let mut expected = vec![0; found.len()];
+        for text in texts {
+            for id in tokenizer.encode(text.as_str(), false).unwrap().get_ids() {
+                expected[*id as usize] += 1;
+            }
+        }
+        assert_eq!(found, expected, "{name}: {texts:?}");
+        assert_eq!(found.iter().sum::<u64>(), counted);
+    }
+
+    #[test]
+    fn frequencies_are_those_of_the_tokens() {
+        let tokenizers = all();
+        let mut runner =
+            proptest::test_runner::TestRunner::new(ProptestConfig { cases: 100, ..ProptestConfig::default() });
+        let texts = prop::collection::vec(prop_oneof![3 => hostile(), 1 => "\\PC{0,60}"], 1..4);
+        runner
+            .run(&texts, |texts| {
+                for (name, tokenizer) in &tokenizers {
+                    frequencies_are_exact(name, tokenizer, &texts);
+                }
+                Ok(())
+            })
+            .unwrap();
+        // Too long to be remembered.
+        let long = ["valve ".repeat(3), "x".repeat(3 * LONGEST), "é".repeat(LONGEST) + " valve"];
+        for (name, tokenizer) in &tokenizers {
+            frequencies_are_exact(name, tokenizer, &long);
+        }
+        let mut unknown = byte_level(false, Vec::new());
+        unknown.with_normalizer(Some(tokenizers::normalizers::Strip::new(true, true))).unwrap();
+        assert_eq!(Counter::new(unknown).frequencies().unwrap(), None);
     }
 
     #[test]

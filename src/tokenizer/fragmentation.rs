@@ -2,13 +2,13 @@
 
 use std::ops::{Add, AddAssign};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Tokens per word from which a corpus deserves a tokenizer of its own.
 pub const THRESHOLD: f64 = 1.25;
 
 /// Words and the tokens they became.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fragmentation {
     /// Words, separated by white space.
     pub words: u64,
@@ -53,7 +53,7 @@ impl AddAssign for Fragmentation {
 }
 
 /// A word that costs many tokens.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorstWord {
     /// The word, without the punctuation around it.
     pub word: String,

@@ -368,6 +368,8 @@ pub const TABLE: &[Binding] = &[
     bind(C::Corpus, &["e"], A::Type, "your own text", "type a text and see it split"),
     bind(C::Corpus, &["["], A::PreviousPassage, "", "the passage before"),
     bind(C::Corpus, &["]"], A::NextPassage, "", "the next passage"),
+    bind(C::Corpus, &["enter"], A::Open, "", "show a passage that holds the word"),
+    bind(C::Corpus, &["n"], A::New, "", "start a job"),
 
     bind(C::Tokenizer, &["n"], A::New, "train", "train a tokenizer"),
     bind(C::Tokenizer, &["x"], A::Stop, "stop", "stop the training; it can be started again"),
