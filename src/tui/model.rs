@@ -380,7 +380,7 @@ fn go(model: &mut Model, pane: PaneId) -> Vec<Effect> {
     model.pane = pane;
     model.overlay = None;
     let (pane, shared) = model.open_pane();
-    pane.refresh(shared)
+    pane.opened(shared)
 }
 
 fn key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {

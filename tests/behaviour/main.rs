@@ -2,6 +2,7 @@
 
 mod architecture;
 mod bad_input;
+mod compare;
 mod cycle;
 #[cfg(unix)]
 mod detached;
