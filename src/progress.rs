@@ -66,7 +66,7 @@ pub enum Event {
     Merge {
         /// The merge's number, from 1.
         done: u64,
-        /// The left part, as the vocabulary writes it (`Ġde`).
+        /// The left part, readable: `Ġde`, `ам`.
         left: String,
         /// The right part.
         right: String,

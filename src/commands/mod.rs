@@ -55,6 +55,7 @@ macro_rules! failed_from {
     )+ };
 }
 failed_from!(crate::workspace::Error);
+failed_from!(crate::encoder::Error);
 
 impl From<crate::jobs::Error> for Failure {
     fn from(error: crate::jobs::Error) -> Self {

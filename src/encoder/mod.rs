@@ -12,14 +12,19 @@ mod layout;
 mod model;
 mod ops;
 mod parameters;
+mod place;
+pub mod reference;
 mod self_test;
+mod vectors;
 
 pub use config::BertConfig;
 pub use embeddings::Embeddings;
 pub use folder::{Activation, Pooling, Prompts};
 pub use model::{DimHead, Dropout, Encoder, Role};
 pub use parameters::Parameters;
+pub use place::Place;
 pub use self_test::{Snapshot, self_test};
+pub use vectors::Vectors;
 
 use std::path::{Path, PathBuf};
 
@@ -45,6 +50,26 @@ pub enum Error {
     /// The tokenizer.
     #[error(transparent)]
     Tokenizer(#[from] crate::tokenizer::Error),
+    /// A file of the workspace.
+    #[error(transparent)]
+    Workspace(#[from] crate::workspace::Error),
+    /// A model named by a path that is not there.
+    #[error(
+        "{0}: no such folder; name a folder with config.json, model.safetensors and tokenizer.json, a model of this workspace, or `embedded`"
+    )]
+    NoModelFolder(String),
+    /// A tokenizer named by a path that is not there.
+    #[error("{0}: no such file; name a tokenizer.json, a folder that holds one, or a tokenizer of this workspace")]
+    NoTokenizerFile(String),
+    /// A folder named as a tokenizer that holds none.
+    #[error("{}: no tokenizer.json in this folder", .0.display())]
+    NoTokenizerIn(PathBuf),
+    /// No name of a device.
+    #[error("--device {0}: must be auto, cpu, cuda, cuda:N or metal")]
+    UnknownDevice(String),
+    /// A device that cannot be used.
+    #[error("{0}")]
+    NoDevice(String),
     /// Tokenizing a text failed.
     #[error("tokenizing: {0}")]
     Tokenizing(String),

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Metrics, paired_test};
 
 /// What kind of system it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SystemKind {
     /// A model as it was found.
@@ -21,7 +21,7 @@ pub enum SystemKind {
 }
 
 /// A system and what it scored.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct System {
     /// What kind.
     pub kind: SystemKind,
@@ -42,7 +42,7 @@ impl System {
 }
 
 /// System a against system b, by the reciprocal rank of each query.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Delta {
     /// The one system.
     pub a: String,
@@ -60,6 +60,23 @@ pub struct Delta {
     pub ties: usize,
     /// Queries that b answers better.
     pub losses: usize,
+}
+
+impl Delta {
+    /// The same difference seen from the other side: b against a.
+    #[must_use]
+    pub fn reversed(&self) -> Self {
+        Self {
+            a: self.b.clone(),
+            b: self.a.clone(),
+            // Zero stays zero: -0.000 would puzzle.
+            mrr10: 0.0 - self.mrr10,
+            ci95: [0.0 - self.ci95[1], 0.0 - self.ci95[0]],
+            wins: self.losses,
+            losses: self.wins,
+            ..*self
+        }
+    }
 }
 
 /// Compares the reciprocal ranks of two named systems.
@@ -87,7 +104,7 @@ pub fn compare(
 }
 
 /// One query's ranks under every system: a line of `per-query.jsonl`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PerQuery {
     /// The query's id.
     pub query_id: String,

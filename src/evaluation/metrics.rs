@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The scores of one ranking.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -52,7 +52,7 @@ pub fn score(ranking: &[&str], relevant: &BTreeMap<String, u32>) -> QueryScores 
 }
 
 /// Means over queries.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
     /// Mean reciprocal rank of the first relevant passage in the first 10.
     pub mrr10: f64,

@@ -1,18 +1,24 @@
 //! Judging a ranking: metrics, significance, comparison of systems.
 
 mod comparison;
+mod contenders;
+mod findings;
 mod metrics;
 mod overlap;
 mod significance;
 mod table;
 mod trec;
+mod verdict;
 
 pub use comparison::{Delta, PerQuery, System, SystemKind, compare};
+pub use contenders::{Contender, base_of, contenders, newest_tuned};
+pub use findings::Findings;
 pub use metrics::{Metrics, QueryScores, score};
 pub use overlap::{Overlap, by_overlap, lexical_overlap};
 pub use significance::{Significance, paired_test};
 pub use table::Table;
 pub use trec::{RunLine, read_trec_run, write_trec_run};
+pub use verdict::{Answer, Verdict};
 
 /// What can go wrong in judging.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +31,9 @@ pub enum Error {
         /// What it says.
         text: String,
     },
+    /// Reading failed.
+    #[error(transparent)]
+    Workspace(#[from] crate::workspace::Error),
 }
 
 /// The result of judging.

@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
-use super::{Context, Result, evaluate, vectors};
+use super::{Context, Result};
 use crate::corpus::{Corpus, Passage};
 use crate::encoder::{Encoder, Role};
-use crate::retrieval::{Bm25, Hit, search};
+use crate::evaluation;
+use crate::retrieval::{Analyzer, Bm25, Hit, search};
 use crate::workspace::Kind;
 
 /// A system's answer.
@@ -36,14 +37,14 @@ pub fn compare(context: &Context<'_>, query: &str, models: &[String], top: usize
     let ids: Vec<String> = passages.iter().map(|passage| passage.id.clone()).collect();
     let texts: Vec<&str> = passages.iter().map(|passage| passage.text.as_str()).collect();
     let mut systems = Vec::new();
-    for model in evaluate::models(context, models)? {
+    for model in evaluation::contenders(context.workspace, models, context.observer)? {
         let encoder = Encoder::load(&model.found.path, &context.place.device)?;
-        let vectors = vectors::embed(context, &encoder, &model.found, &texts, Role::Passage, "passages")?;
+        let vectors = context.vectors().embed(&encoder, &model.found, &texts, Role::Passage, "passages")?;
         let asked = encoder.embed(&encoder.tokenize(&[query], Role::Query)?, context.observer)?;
         let hits = search(&asked, &vectors, &ids, top).into_iter().next().unwrap_or_default();
         systems.push(answer(model.found.reference, &hits, &passages));
     }
-    let index = Bm25::index(texts.iter().copied(), evaluate::analyzer(None, &passages)?);
+    let index = Bm25::index(texts.iter().copied(), Analyzer::choose(None, &texts)?);
     systems.push(answer("BM25".to_owned(), &index.search(query, &ids, top), &passages));
     Ok(systems)
 }

@@ -2,55 +2,12 @@
 
 use std::path::PathBuf;
 
-use candle_core::Device;
 use serde_json::Value;
 
 use super::{Error, Result};
+use crate::encoder::{Place, Vectors};
 use crate::progress::{Clock, Observer};
 use crate::workspace::{Artifact, Input, Manifest, Staged, Workspace};
-
-/// Where a job computes.
-#[derive(Debug, Clone)]
-pub struct Place {
-    /// The device.
-    pub device: Device,
-    /// What it is called: `cpu`, `cuda:0`, `metal`.
-    pub name: String,
-}
-
-impl Place {
-    /// The place that `auto`, `cpu`, `cuda`, `cuda:N` or `metal` names.
-    pub fn find(wanted: &str) -> Result<Self> {
-        let cuda =
-            |ordinal: usize| Device::new_cuda(ordinal).map(|device| Self { device, name: format!("cuda:{ordinal}") });
-        let metal = || Device::new_metal(0).map(|device| Self { device, name: "metal".to_owned() });
-        let cpu = Self { device: Device::Cpu, name: "cpu".to_owned() };
-        match wanted {
-            "cpu" => Ok(cpu),
-            "auto" if cfg!(feature = "cuda") => Ok(cuda(0).unwrap_or(cpu)),
-            "auto" if cfg!(feature = "metal") => Ok(metal().unwrap_or(cpu)),
-            "auto" => Ok(cpu),
-            "metal" => metal().map_err(|error| refuse("metal", &error)),
-            _ => {
-                let ordinal = wanted.strip_prefix("cuda").map(|rest| rest.strip_prefix(':').unwrap_or("0"));
-                let Some(Ok(ordinal)) = ordinal.map(str::parse) else {
-                    return Err(Error::refused(format!("--device {wanted}: must be auto, cpu, cuda, cuda:N or metal")));
-                };
-                cuda(ordinal).map_err(|error| refuse("cuda", &error))
-            }
-        }
-    }
-}
-
-fn refuse(feature: &str, error: &candle_core::Error) -> Error {
-    let built = (feature == "cuda" && cfg!(feature = "cuda")) || (feature == "metal" && cfg!(feature = "metal"));
-    if built {
-        Error::refused(format!("cannot use {feature}: {error}; `--device cpu` works everywhere"))
-    } else {
-        let remedy = format!("build with `--features {feature}`, or use `--device cpu`");
-        Error::refused(format!("this lapidary was built without {feature}: {remedy}"))
-    }
-}
 
 /// What a job works with.
 pub struct Context<'a> {
@@ -80,6 +37,11 @@ impl Context<'_> {
     ) -> Result<Artifact> {
         let manifest = Manifest::new(job, settings, &self.place.name, inputs, details, self.clock.unix_ms());
         Ok(staged.commit(manifest)?)
+    }
+
+    /// Embeds through the workspace's cache.
+    pub(super) fn vectors(&self) -> Vectors<'_> {
+        Vectors { workspace: self.workspace, place: &self.place.name, observer: self.observer }
     }
 
     pub(super) fn check_stop(&self) -> Result<()> {

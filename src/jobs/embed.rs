@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Context, Result, evaluate, reference, vectors};
+use super::{Context, Result};
 use crate::corpus::Corpus;
-use crate::encoder::{Encoder, Role};
+use crate::encoder::{Encoder, Role, reference};
+use crate::evaluation;
 use crate::export;
 use crate::workspace::Kind;
 
@@ -39,13 +40,13 @@ impl EmbedJob {
     pub fn run(&self, context: &Context<'_>) -> Result<EmbedReport> {
         let model = match &self.model {
             Some(wanted) => reference::model(context.workspace, wanted)?,
-            None => evaluate::newest_tuned(context)?,
+            None => evaluation::newest_tuned(context.workspace)?,
         };
         let passages = Corpus::open(&context.workspace.newest(Kind::Corpus)?.path)?.all_passages()?;
         let texts: Vec<&str> = passages.iter().map(|passage| passage.text.as_str()).collect();
         let encoder = Encoder::load(&model.path, &context.place.device)?;
         let begun = context.clock.monotonic();
-        let embeddings = vectors::embed(context, &encoder, &model, &texts, Role::Passage, "passages")?;
+        let embeddings = context.vectors().embed(&encoder, &model, &texts, Role::Passage, "passages")?;
         let seconds = context.clock.monotonic().checked_sub(begun).unwrap().as_secs_f64();
         let ids: Vec<&str> = passages.iter().map(|passage| passage.id.as_str()).collect();
         export::write_vectors(&self.to, &ids, &embeddings)?;

@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::reference::{self, Found};
-use super::{Context, Error, Result, vectors};
+use super::{Context, Error, Result};
 use crate::corpus::{self, Corpus, Passage, beir};
 use crate::encoder::{Embeddings, Encoder, Role};
 use crate::evaluation::{self, Delta, Metrics, Overlap, PerQuery, QueryScores, System, SystemKind};
@@ -21,8 +20,6 @@ use crate::workspace::{
 
 /// How deep a ranking is judged and kept: MAP looks at 100.
 const DEPTH: usize = 100;
-/// Texts from which the language is told.
-const SAMPLE: usize = 50;
 
 /// Judge models.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -63,12 +60,6 @@ pub struct EvaluateReport {
     pub table: String,
 }
 
-/// A model to judge.
-pub(super) struct Model {
-    pub(super) found: Found,
-    pub(super) kind: SystemKind,
-}
-
 /// The questions, the passages, and where they come from.
 struct Task {
     questions: Vec<Question>,
@@ -90,7 +81,7 @@ struct Ranked {
 impl EvaluateJob {
     /// Ranks, judges, compares, writes.
     pub fn run(&self, context: &Context<'_>) -> Result<EvaluateReport> {
-        let models = models(context, &self.models)?;
+        let models = evaluation::contenders(context.workspace, &self.models, context.observer)?;
         let mut task = match &self.beir {
             Some(folder) => beir_task(context, folder)?,
             None => workspace_task(context, self.settings.questions.as_deref())?,
@@ -104,7 +95,7 @@ impl EvaluateJob {
         let judge = Judge::new(&task);
 
         context.observer.on(Event::phase("rank by words"));
-        let stemmer = analyzer(self.settings.stemmer.as_deref(), &task.passages)?;
+        let stemmer = Analyzer::choose(self.settings.stemmer.as_deref(), &texts)?;
         let stemmed_name = stemmer.name();
         let stemmed = scores_of_bm25(&texts, &queries, stemmer);
         let plain = scores_of_bm25(&texts, &queries, Analyzer::plain());
@@ -118,16 +109,11 @@ impl EvaluateJob {
                 encoder.set_max_length(length)?;
             }
             let name = &model.found.reference;
-            let passages =
-                vectors::embed(context, &encoder, &model.found, &texts, Role::Passage, &format!("passages by {name}"))?;
-            let asked = vectors::embed(
-                context,
-                &encoder,
-                &model.found,
-                &queries,
-                Role::Query,
-                &format!("questions by {name}"),
-            )?;
+            let vectors = context.vectors();
+            let what = format!("passages by {name}");
+            let passages = vectors.embed(&encoder, &model.found, &texts, Role::Passage, &what)?;
+            let what = format!("questions by {name}");
+            let asked = vectors.embed(&encoder, &model.found, &queries, Role::Query, &what)?;
             let scores = scores_of_model(&asked, &passages);
             ranked.push(judge.rank(model.kind, name, Some(name), &scores));
             // The last one named is the one to be fused: the tuned one by default.
@@ -284,47 +270,6 @@ fn scores_of_bm25(texts: &[&str], queries: &[&str], analyzer: Analyzer) -> Vec<V
 
 fn scores_of_model(queries: &Embeddings, passages: &Embeddings) -> Vec<Vec<f32>> {
     (0..queries.len()).map(|at| retrieval::scores(queries.row(at), passages)).collect()
-}
-
-/// The stemmer that was asked for, or that the passages' language calls for.
-pub(super) fn analyzer(wanted: Option<&str>, passages: &[Passage]) -> Result<Analyzer> {
-    if let Some(wanted) = wanted {
-        return Ok(Analyzer::from_setting(wanted)?);
-    }
-    let step = (passages.len() / SAMPLE).max(1);
-    let sample: String =
-        passages.iter().step_by(step).map(|passage| passage.text.as_str()).collect::<Vec<_>>().join("\n");
-    Ok(corpus::language_of(&sample).map_or_else(Analyzer::plain, Analyzer::for_language))
-}
-
-/// The newest model that was tuned here.
-pub(super) fn newest_tuned(context: &Context<'_>) -> Result<Found> {
-    let artifact = context.workspace.newest(Kind::Model)?;
-    reference::model(context.workspace, &artifact.id.to_string())
-}
-
-/// The models that were named, or the newest tuned one and its base.
-pub(super) fn models(context: &Context<'_>, named: &[String]) -> Result<Vec<Model>> {
-    let kind = |found: &Found| if found.artifact.is_some() { SystemKind::Tuned } else { SystemKind::Base };
-    if !named.is_empty() {
-        let found = named.iter().map(|name| reference::model(context.workspace, name));
-        return found.map(|found| found.map(|found| Model { kind: kind(&found), found })).collect();
-    }
-    let tuned = newest_tuned(context)?;
-    let inputs = tuned.artifact.as_ref().map(|artifact| artifact.manifest.inputs.clone()).unwrap_or_default();
-    let mut models = Vec::new();
-    if let Some(base) = inputs.iter().find(|input| input.role == "base") {
-        let found = reference::model(context.workspace, &base.reference)?;
-        if found.digest != base.sha256 {
-            context.observer.on(Event::warning(format!(
-                "{} is not what {} was tuned from: it changed since; the comparison is with what is there now",
-                base.reference, tuned.reference
-            )));
-        }
-        models.push(Model { found, kind: SystemKind::Base });
-    }
-    models.push(Model { found: tuned, kind: SystemKind::Tuned });
-    Ok(models)
 }
 
 fn workspace_task(context: &Context<'_>, wanted: Option<&str>) -> Result<Task> {

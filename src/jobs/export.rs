@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Context, Error, Result, evaluate, reference};
-use crate::encoder::Encoder;
+use super::{Context, Error, Result};
+use crate::encoder::{Encoder, reference};
+use crate::evaluation;
 use crate::export::{self, Card};
 use crate::progress::Event;
 use crate::settings::Choice;
@@ -52,7 +53,7 @@ impl ExportJob {
     pub fn run(&self, context: &Context<'_>) -> Result<ExportReport> {
         let model = match &self.model {
             Some(wanted) => reference::model(context.workspace, wanted)?,
-            None => evaluate::newest_tuned(context)?,
+            None => evaluation::newest_tuned(context.workspace)?,
         };
         let taken =
             std::fs::read_dir(&self.dir).is_ok_and(|mut entries| entries.next().is_some()) || self.dir.is_file();

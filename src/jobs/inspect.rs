@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{Context, Result, reference};
+use super::{Context, Result};
 use crate::corpus::{self, Corpus, Fold};
+use crate::encoder::reference;
 use crate::progress::Event;
 use crate::settings::InspectSettings;
 use crate::tokenizer::{self, Counter, Fragmentation, Verdict, WorstWord};

@@ -11,14 +11,12 @@ mod evaluate;
 mod export;
 mod inspect;
 mod pairs;
-mod reference;
 mod review;
 mod tokenizer;
 mod tune;
-mod vectors;
 
 pub use compare::{Compared, compare};
-pub use context::{Context, Place};
+pub use context::Context;
 pub use corpus::{CorpusJob, CorpusReport};
 pub use embed::{EmbedJob, EmbedReport};
 pub use evaluate::{EvaluateJob, EvaluateReport};

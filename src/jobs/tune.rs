@@ -8,15 +8,15 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::reference::{self, Found};
-use super::{Context, Error, Result, evaluate, export, vectors};
+use super::{Context, Error, Result, export};
 use crate::corpus::{Corpus, Fold, Passage};
+use crate::encoder::reference::{self, Found};
 use crate::encoder::{DimHead, Encoder, Role};
 use crate::evaluation;
 use crate::export::write_sentence_transformers;
 use crate::pairs::{self, Row};
 use crate::progress::{Event, peak_rss_mib};
-use crate::retrieval::{self, Bm25, MiningOptions};
+use crate::retrieval::{self, Analyzer, Bm25, MiningOptions};
 use crate::settings::{Loss, Negatives, Precision, TuneSettings, Vocabulary};
 use crate::training::{self, Example, TrainingOptions};
 use crate::workspace::Kind;
@@ -187,11 +187,11 @@ impl TuneJob {
             depth: MINING_DEPTH,
         };
         let mined = if source == Negatives::Bm25 {
-            let bm25 = Bm25::index(texts.iter().copied(), evaluate::analyzer(None, passages)?);
+            let bm25 = Bm25::index(texts.iter().copied(), Analyzer::choose(None, &texts)?);
             retrieval::mine(|query| bm25.scores(queries[query]), &positives, &ids, &clusters, &options)
         } else {
-            let passages = vectors::embed(context, encoder, base, &texts, Role::Passage, "passages to mine")?;
-            let queries = vectors::embed(context, encoder, base, &queries, Role::Query, "questions to mine for")?;
+            let passages = context.vectors().embed(encoder, base, &texts, Role::Passage, "passages to mine")?;
+            let queries = context.vectors().embed(encoder, base, &queries, Role::Query, "questions to mine for")?;
             retrieval::mine(
                 |query| retrieval::scores(queries.row(query), &passages),
                 &positives,

@@ -5,6 +5,10 @@ use unicode_segmentation::UnicodeSegmentation as _;
 use whatlang::Lang;
 
 use super::{Error, Result};
+use crate::corpus;
+
+/// Texts from which the language is told.
+const SAMPLE: usize = 50;
 
 /// The stemmers, by the name of their language.
 const STEMMERS: &[(&str, Lang, Algorithm)] = &[
@@ -58,6 +62,17 @@ impl Analyzer {
                 known: STEMMERS.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", "),
             }
         })
+    }
+
+    /// The analyzer that a setting names, or where there is none, that the language of the texts calls for: a sample of
+    /// them tells.
+    pub fn choose(wanted: Option<&str>, texts: &[&str]) -> Result<Self> {
+        if let Some(wanted) = wanted {
+            return Self::from_setting(wanted);
+        }
+        let step = (texts.len() / SAMPLE).max(1);
+        let sample = texts.iter().step_by(step).copied().collect::<Vec<_>>().join("\n");
+        Ok(corpus::language_of(&sample).map_or_else(Self::plain, Self::for_language))
     }
 
     /// The language of the stemmer, or `plain`.

@@ -1,6 +1,9 @@
 //! BM25 (Robertson and Zaragoza 2009), with the idf that Lucene uses.
 
-use ahash::AHashMap;
+use std::ops::Range;
+
+use ahash::{AHashMap, AHashSet};
+use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::analyzer::Analyzer;
 use super::search::{Hit, top};
@@ -62,6 +65,29 @@ impl Bm25 {
         scores
     }
 
+    /// Where in a text words of the query stand, as byte ranges, ascending. Words that more than half of the passages hold
+    /// tell nothing and are left out.
+    pub fn matches(&self, query: &str, text: &str) -> Vec<Range<usize>> {
+        let telling = |term: &String| {
+            let with = self.terms.get(term).map_or(0, |&term| self.postings[term].len());
+            with * 2 <= self.norms.len()
+        };
+        let wanted: AHashSet<String> = self.analyzer.terms(query).into_iter().filter(telling).collect();
+        if wanted.is_empty() {
+            return Vec::new();
+        }
+        let places = text.unicode_word_indices();
+        places
+            .filter(|(_, word)| self.analyzer.terms(word).iter().any(|term| wanted.contains(term)))
+            .map(|(at, word)| at..at + word.len())
+            .collect()
+    }
+
+    /// The name of its analyzer: a language, or `plain`.
+    pub const fn analyzer(&self) -> &'static str {
+        self.analyzer.name()
+    }
+
     /// The best passages.
     pub fn search(&self, query: &str, ids: &[String], count: usize) -> Vec<Hit> {
         top(&self.scores(query), ids, count)
@@ -82,6 +108,16 @@ mod tests {
         assert!((scores[0] - expected(2.0, 3.0)).abs() < 1e-6 && (scores[1] - expected(1.0, 2.0)).abs() < 1e-6);
         assert_eq!(scores[2], 0.0);
         assert_eq!(index.scores("b b")[1], 2.0 * scores[1]);
+    }
+
+    #[test]
+    fn matches_are_where_the_words_stand() {
+        let texts = ["The valves are leaking", "the pump", "the fan", "the drain"];
+        let index = Bm25::index(texts.into_iter(), Analyzer::for_language(whatlang::Lang::Eng));
+        let found = index.matches("the leaky valve leaks", texts[0]);
+        let words: Vec<&str> = found.into_iter().map(|range| &texts[0][range]).collect();
+        assert_eq!(words, ["valves", "leaking"], "every passage has the article");
+        assert!(index.matches("", texts[0]).is_empty());
     }
 
     #[test]

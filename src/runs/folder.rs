@@ -164,11 +164,12 @@ impl RunFolder {
 
     /// When it was made; where its record cannot be read, when that was written.
     fn created_unix_ms(&self) -> u64 {
-        self.record().map(|record| record.created_unix_ms).unwrap_or_else(|_| {
-            let written = std::fs::metadata(self.path.join("run.json")).and_then(|data| data.modified());
-            let since = written.ok().and_then(|moment| moment.duration_since(SystemTime::UNIX_EPOCH).ok());
+        let written = || {
+            let moment = std::fs::metadata(self.path.join("run.json")).and_then(|data| data.modified());
+            let since = moment.ok().and_then(|moment| moment.duration_since(SystemTime::UNIX_EPOCH).ok());
             since.map_or(0, |age| age.as_millis() as u64)
-        })
+        };
+        self.record().map_or_else(|_| written(), |record| record.created_unix_ms)
     }
 
     /// Where the job keeps its checkpoints.
@@ -191,13 +192,13 @@ impl RunFolder {
 
     /// What the run is.
     pub fn record(&self) -> Result<RunRecord> {
-        let path = self.path.join("run.json");
-        let text = std::fs::read_to_string(&path).map_err(workspace::Error::io("reading", &path))?;
         /// What every version has, whatever the others call the rest.
         #[derive(Deserialize)]
         struct Version {
             schema: u32,
         }
+        let path = self.path.join("run.json");
+        let text = std::fs::read_to_string(&path).map_err(workspace::Error::io("reading", &path))?;
         let malformed = |error| workspace::Error::malformed(&path, error);
         let Version { schema } = serde_json::from_str(&text).map_err(malformed)?;
         if schema > SCHEMA {

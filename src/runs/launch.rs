@@ -136,11 +136,12 @@ impl<'a> Starting<'a> {
         for to in ["StandardOutput", "StandardError"] {
             command.arg(format!("--property={to}=append:{}", self.log.display()));
         }
-        for (name, value) in std::env::vars() {
+        for name in std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()) {
             let handed_on = ENVIRONMENT.contains(&name.as_str())
                 || ENVIRONMENT_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
             if handed_on {
-                command.arg(format!("--setenv={name}={value}"));
+                // By name: a value on a command line is for every user to see.
+                command.arg(format!("--setenv={name}"));
             }
         }
         let started = command
@@ -259,7 +260,7 @@ impl Login {
         let in_login = self.cgroup.lines().any(|line| {
             let path = line.splitn(3, ':').nth(2).unwrap_or_default();
             let mut parts = path.split('/').skip_while(|part| *part != "user.slice");
-            parts.any(|part| part.starts_with("session-") && part.ends_with(".scope"))
+            parts.any(|part| part.strip_prefix("session-").and_then(|rest| rest.strip_suffix(".scope")).is_some())
         });
         if in_login && kills_user_processes(&self.logind) {
             Fate::EndsAtLogout { systemd_run: self.systemd_run }
@@ -277,11 +278,12 @@ fn kills_user_processes(texts: &[String]) -> bool {
         for line in text.lines().map(str::trim) {
             if line.starts_with('[') {
                 in_login = line == "[Login]";
-            } else if in_login && let Some((name, value)) = line.split_once('=') {
-                if name.trim() == "KillUserProcesses" {
-                    kills =
-                        matches!(value.trim().to_ascii_lowercase().as_str(), "yes" | "true" | "on" | "1" | "y" | "t");
-                }
+            } else if in_login
+                && let Some((name, value)) = line.split_once('=')
+                && name.trim() == "KillUserProcesses"
+            {
+                let value = value.trim().to_ascii_lowercase();
+                kills = matches!(value.as_str(), "yes" | "true" | "on" | "1" | "y" | "t");
             }
         }
     }

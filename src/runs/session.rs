@@ -180,7 +180,7 @@ pub(super) mod tests {
     }
 
     fn logged(run: &RunFolder) -> Vec<Event> {
-        let batch = Tail::open(run).poll(usize::MAX, Duration::from_secs(60)).unwrap();
+        let batch = Tail::open(run).poll(usize::MAX, Duration::from_mins(1)).unwrap();
         batch.events.into_iter().map(|logged| logged.event).collect()
     }
 

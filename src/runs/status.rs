@@ -317,7 +317,7 @@ mod tests {
     use crate::runs::session::tests::new_run;
     use crate::runs::{Ended, EventLog, Session};
 
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     fn look(watcher: &mut Watcher, now: u64) -> &Status {
         watcher.poll(usize::MAX, LONG, now).unwrap();

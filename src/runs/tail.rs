@@ -148,7 +148,7 @@ mod tests {
     use super::*;
     use crate::progress::{Event, peak_rss_mib};
 
-    const LONG: Duration = Duration::from_secs(600);
+    const LONG: Duration = Duration::from_mins(10);
 
     struct Log {
         _folder: tempfile::TempDir,

@@ -12,9 +12,26 @@ pub(super) const fn byte_of(stand_in: char) -> Option<u8> {
     }
 }
 
+/// A piece as a person reads it: characters instead of the stand-ins of their bytes (`ам` for `Ð°Ð¼`), with `Ġ` for a
+/// blank. A piece that is part of a character, or is not byte-level, stays as the vocabulary writes it.
+pub fn readable(piece: &str) -> String {
+    let bytes: Option<Vec<u8>> = piece.chars().map(byte_of).collect();
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    text.map_or_else(|| piece.to_owned(), |text| text.replace(' ', "Ġ"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pieces_are_made_readable() {
+        assert_eq!(readable("Ġde"), "Ġde");
+        assert_eq!(readable("Ð°Ð¼"), "ам");
+        assert_eq!(readable("Ð"), "Ð", "half a character");
+        assert_eq!(readable("##osi"), "##osi");
+        assert_eq!(readable("▁the"), "▁the");
+    }
 
     #[test]
     fn every_byte_has_its_character() {

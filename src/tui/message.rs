@@ -116,6 +116,8 @@ pub enum Effect {
     ReadLog(String),
     /// Open an overlay.
     Open(Box<Overlay>),
+    /// Go to the pane that shows a run, and show it there.
+    Attach(String),
     /// Go to a pane.
     Go(super::model::PaneId),
     /// Smooth curves so much: the share of the past in each point.

@@ -235,6 +235,7 @@ pub fn update(model: &mut Model, message: Msg) -> Vec<Effect> {
                 Answer::Corpus(_) => PaneId::Corpus,
                 Answer::Pairs(_) => PaneId::Pairs,
                 Answer::Compare(_) => PaneId::Compare,
+                Answer::Vocabulary(_) => PaneId::Tokenizer,
             };
             let (pane, shared) = model.pane_mut(id);
             pane.answer(answer, shared)
@@ -337,6 +338,14 @@ fn settle(model: &mut Model, effects: Vec<Effect>) -> Vec<Effect> {
             Effect::Go(pane) => {
                 model.dirty = Dirty::Input;
                 rest.extend(go(model, pane));
+            }
+            Effect::Attach(run) => {
+                let job = model.shared.runs.status(&run).map(|status| status.job.clone()).unwrap_or_default();
+                rest.extend(go(model, PaneId::of_job(&job)));
+                let (pane, shared) = model.open_pane();
+                let more = pane.attach(&run, shared);
+                rest.extend(more);
+                model.dirty = Dirty::Input;
             }
             Effect::Smooth(smoothing) => {
                 model.shared.smoothing = smoothing;

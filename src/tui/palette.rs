@@ -127,6 +127,10 @@ pub enum Glyph {
     Gap,
     /// Rises, falls, stays.
     Arrow,
+    /// A dot of the only curve, where there is no Braille.
+    Mark,
+    /// A dot of a faint curve, where there is no Braille.
+    FaintMark,
 }
 
 /// Which characters the terminal can show.
@@ -247,6 +251,8 @@ impl Palette {
             Glyph::DashVertical => ("┊", ":"),
             Glyph::Gap => ("∅", "!"),
             Glyph::Arrow => ("→", "->"),
+            Glyph::Mark => ("•", "*"),
+            Glyph::FaintMark => ("·", ","),
         };
         match self.charset {
             Charset::Utf8 => utf8,
@@ -266,7 +272,7 @@ impl Palette {
         self.glyph(Glyph::Full).repeat(full) + rest
     }
 
-    fn color(&self, hue: Hue) -> Color {
+    fn color(self, hue: Hue) -> Color {
         let light = self.background == Background::Light;
         match self.depth {
             Depth::Mono => Color::Reset,

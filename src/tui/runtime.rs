@@ -312,6 +312,7 @@ impl Runtime {
             Effect::Quit
             | Effect::Open(_)
             | Effect::Go(_)
+            | Effect::Attach(_)
             | Effect::Smooth(_)
             | Effect::Say(_)
             | Effect::Complain(_) => {}

@@ -3,6 +3,8 @@
 mod architecture;
 mod bad_input;
 mod cycle;
+#[cfg(unix)]
+mod detached;
 mod encoder;
 mod fragmentation;
 mod parity;

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::support::{failure, json, lapidary, sample_workspace};
+use crate::support::{failure, json, lapidary, sample_workspace, state};
 
 const TUNE: &[&str] =
     &["tune", "--batch", "8", "--max-length", "64", "--max-steps", "6", "--save-steps", "1", "--eval-steps", "100"];
@@ -39,6 +39,7 @@ fn a_stopped_training_goes_on_to_the_same_losses() {
         .args(TUNE)
         .arg("--workspace")
         .arg(&root)
+        .env("LAPIDARY_STATE_DIR", state())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()

@@ -5,10 +5,20 @@ use std::path::{Path, PathBuf};
 use assert_cmd::Command;
 use serde_json::Value;
 
+thread_local! {
+    /// Each test waits in a queue of its own, not behind the others or behind what the user trains.
+    static STATE: tempfile::TempDir = tempfile::tempdir().unwrap();
+}
+
+/// Where this test's runs wait for each other.
+pub(crate) fn state() -> PathBuf {
+    STATE.with(|folder| folder.path().to_owned())
+}
+
 /// The binary, told to stay small.
 pub(crate) fn lapidary() -> Command {
     let mut command = Command::cargo_bin("lapidary").unwrap();
-    command.env_remove("LAPIDARY_WORKSPACE");
+    command.env_remove("LAPIDARY_WORKSPACE").env("LAPIDARY_STATE_DIR", state());
     command
 }
 

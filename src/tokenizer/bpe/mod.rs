@@ -108,7 +108,7 @@ fn learn(
         let (left, right) = (&tokens[pair.0 as usize], &tokens[pair.1 as usize]);
         let merged = format!("{left}{right}");
         if pace.due() {
-            let (left, right) = (left.clone(), right.clone());
+            let (left, right) = (readable(left), readable(right));
             observer.on(Event::Merge { done: merges.len() as u64 + 1, left, right, count });
             observer.on(Event::progress(merges.len() + 1, wanted, "merges"));
         }

@@ -77,6 +77,11 @@ pub trait Pane {
         Vec::new()
     }
 
+    /// Shows a run from now on, one of this pane's jobs.
+    fn attach(&mut self, _run: &str, _shared: &Shared) -> Vec<Effect> {
+        Vec::new()
+    }
+
     /// What `y` copies.
     fn copied(&self, _shared: &Shared) -> Option<String> {
         None

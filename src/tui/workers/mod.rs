@@ -6,6 +6,7 @@
 pub mod compare;
 pub mod corpus;
 pub mod pairs;
+pub mod vocabulary;
 
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 
@@ -21,6 +22,8 @@ pub enum Question {
     Pairs(pairs::Question),
     /// To the one that embeds and ranks.
     Compare(compare::Question),
+    /// To the one that compares vocabularies.
+    Vocabulary(vocabulary::Question),
 }
 
 /// An answer of a worker.
@@ -32,6 +35,8 @@ pub enum Answer {
     Pairs(pairs::Answer),
     /// About rankings.
     Compare(compare::Answer),
+    /// About vocabularies.
+    Vocabulary(vocabulary::Answer),
 }
 
 /// Where workers send what they know.
@@ -61,18 +66,23 @@ pub struct Workers {
     corpus: Sender<corpus::Question>,
     pairs: Sender<pairs::Question>,
     compare: Sender<compare::Question>,
+    vocabulary: Sender<vocabulary::Question>,
 }
 
 impl Workers {
     /// Starts them.
     pub fn spawn(workspace: &Workspace, device: &str, outbox: &Outbox) -> Self {
         let (of_corpus, of_pairs, of_compare) = (workspace.clone(), workspace.clone(), workspace.clone());
+        let of_vocabulary = workspace.clone();
         let device = device.to_owned();
         Self {
             corpus: start("corpus", outbox, move |questions, outbox| corpus::work(&of_corpus, questions, outbox)),
             pairs: start("pairs", outbox, move |questions, outbox| pairs::work(&of_pairs, questions, outbox)),
             compare: start("compare", outbox, move |questions, outbox| {
                 compare::work(&of_compare, &device, questions, outbox);
+            }),
+            vocabulary: start("vocabulary", outbox, move |questions, outbox| {
+                vocabulary::work(&of_vocabulary, questions, outbox);
             }),
         }
     }
@@ -84,6 +94,7 @@ impl Workers {
             Question::Corpus(question) => self.corpus.send(question).is_ok(),
             Question::Pairs(question) => self.pairs.send(question).is_ok(),
             Question::Compare(question) => self.compare.send(question).is_ok(),
+            Question::Vocabulary(question) => self.vocabulary.send(question).is_ok(),
         };
     }
 }

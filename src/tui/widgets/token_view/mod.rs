@@ -148,7 +148,7 @@ impl TokenLayout {
     pub fn render(&self, area: Rect, buffer: &mut Buffer, palette: &Palette, cursor: Option<usize>, scroll: usize) {
         let area = area.intersection(buffer.area);
         let lit = cursor.and_then(|token| self.homes.get(token).cloned()).unwrap_or_default();
-        let styles = Styles::of(palette);
+        let styles = Styles::of(*palette);
         for (y, line) in (area.top()..area.bottom()).zip(scroll..self.lines()) {
             let Some(cells) = self.lines.get(line) else {
                 let note = format!("{} {} more bytes", palette.glyph(Glyph::Ellipsis), self.left_out);
@@ -165,7 +165,7 @@ impl TokenLayout {
                 }
                 let x = area.x + cell.column;
                 let style = if lit.contains(&index) { styles.lit(cell) } else { styles.of_cell(cell) };
-                self.draw(cell, &mut buffer[(x, y)], palette);
+                self.draw(cell, &mut buffer[(x, y)], *palette);
                 buffer[(x, y)].set_style(style);
                 for covered in x + 1..x + u16::from(cell.width) {
                     buffer[(covered, y)].reset();
@@ -174,7 +174,7 @@ impl TokenLayout {
         }
     }
 
-    fn draw(&self, cell: &Cell, target: &mut ratatui::buffer::Cell, palette: &Palette) {
+    fn draw(&self, cell: &Cell, target: &mut ratatui::buffer::Cell, palette: Palette) {
         let text = &self.text[cell.range()];
         match cell.kind {
             Kind::Blank if text.is_ascii() => target.set_symbol(" "),
@@ -250,7 +250,7 @@ struct Styles {
 }
 
 impl Styles {
-    fn of(palette: &Palette) -> Self {
+    fn of(palette: Palette) -> Self {
         Self {
             even: palette.style(Role::TokenEven),
             odd: palette.style(Role::TokenOdd),

@@ -88,7 +88,7 @@ fn the_cursor_is_on_all_cells_of_its_token() {
     let buffer = draw(&layout, 10, 3, &UTF8, Some(3));
     assert_eq!(lines(&buffer), ["the thermo", "siphon", ""]);
     assert_eq!([0, 1, 2].map(|y| marks(&buffer, y)), [".........u", "uucccc", ""]);
-    assert_eq!(marks(&draw(&layout, 10, 3, &UTF8, Some(0)), 0), "ccc");
+    assert_eq!(marks(&draw(&layout, 10, 3, &UTF8, Some(0)), 0), "ccc......u");
     assert_eq!(layout.line_of_token(3), Some(1));
     assert_eq!(layout.line_of_token(4), None);
 }
@@ -387,7 +387,7 @@ fn prose(bytes: usize) -> (String, Vec<Range<usize>>) {
         " until",
         " it",
         " stops|.",
-        " Close",
+        " close",
         " hot",
         " gas",
         " valve|s",
@@ -396,24 +396,22 @@ fn prose(bytes: usize) -> (String, Vec<Range<usize>>) {
         " am|monia",
         " drain|s",
     ];
-    let (text, spans) = cut(&words.join("|"));
-    let mut all = (String::new(), Vec::new());
-    let mut turn = 0;
-    while all.0.len() < bytes {
-        // Another length each time, so that lines differ from those above them.
-        let kept = spans.len() - turn % 7;
-        let end = spans[kept - 1].end;
-        all.1.extend(spans[..kept].iter().map(|span| span.start + all.0.len()..span.end + all.0.len()));
-        all.0.push_str(&text[..end]);
-        all.0.push(' ');
-        turn += 1;
+    // A fixed sequence that looks drawn by lot, so that no line repeats the one above it.
+    let mut state = 1_u32;
+    let mut chosen = Vec::new();
+    let mut length = 0;
+    while length < bytes {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let word = words[(state >> 16) as usize % words.len()];
+        length += word.len();
+        chosen.push(word);
     }
-    all
+    cut(&chosen.join("|"))
 }
 
 #[test]
 fn a_page_of_tokens_costs_few_bytes() {
-    let (text, spans) = prose(14_000);
+    let (text, spans) = prose(16_000);
     let ratio = spans.len() as f64 / text.split_whitespace().count() as f64;
     assert!((1.5..1.7).contains(&ratio), "{ratio} tokens a word");
     let layout = TokenLayout::new(&text, &spans, 200, Options::of(&UTF8));
@@ -427,7 +425,6 @@ fn a_page_of_tokens_costs_few_bytes() {
         wire.0.get() - before
     };
     let (full, scrolled) = (paint(0), paint(1));
-    eprintln!("full paint {full} bytes, scrolled by a line {scrolled} bytes, {ratio:.2} tokens a word");
-    assert!(full <= 20_000, "{full} bytes for a page");
-    assert!(scrolled <= 26_000, "{scrolled} bytes to scroll by a line");
+    assert!(full <= 30_000, "{full} bytes for a page");
+    assert!(scrolled <= 22_000, "{scrolled} bytes to scroll by a line");
 }

@@ -21,19 +21,20 @@ const EMBEDDED: &[(&str, &[u8])] = &[
 
 /// A model or tokenizer on disk, and what to call it in a manifest.
 #[derive(Debug, Clone)]
-pub(super) struct Found {
+pub struct Found {
     /// Its folder, or its `tokenizer.json`.
-    pub(super) path: PathBuf,
+    pub path: PathBuf,
     /// The name that finds it again: `cold@v2`, an absolute path, `embedded`.
-    pub(super) reference: String,
+    pub reference: String,
     /// The digest of its content.
-    pub(super) digest: Digest,
+    pub digest: Digest,
     /// The artifact, where it is one.
-    pub(super) artifact: Option<Artifact>,
+    pub artifact: Option<Artifact>,
 }
 
 impl Found {
-    pub(super) fn input(&self, role: &str) -> Input {
+    /// It as an input of what is made from it.
+    pub fn input(&self, role: &str) -> Input {
         Input { role: role.to_owned(), reference: self.reference.clone(), sha256: self.digest.clone() }
     }
 
@@ -48,7 +49,7 @@ impl Found {
 }
 
 /// The model that a reference names.
-pub(super) fn model(workspace: &Workspace, wanted: &str) -> Result<Found> {
+pub fn model(workspace: &Workspace, wanted: &str) -> Result<Found> {
     if wanted == "embedded" {
         return embedded(workspace);
     }
@@ -58,15 +59,13 @@ pub(super) fn model(workspace: &Workspace, wanted: &str) -> Result<Found> {
     }
     match workspace.resolve(Kind::Model, wanted) {
         Ok(artifact) => Ok(Found::of_artifact(artifact)),
-        Err(_) if looks_like_a_path(wanted) => Err(Error::refused(format!(
-            "{wanted}: no such folder; name a folder with config.json, model.safetensors and tokenizer.json, a model of this workspace, or `embedded`"
-        ))),
+        Err(_) if looks_like_a_path(wanted) => Err(Error::NoModelFolder(wanted.to_owned())),
         Err(error) => Err(error.into()),
     }
 }
 
 /// The tokenizer that a reference names; `None`: the newest trained here, else the embedded base's.
-pub(super) fn tokenizer(workspace: &Workspace, wanted: Option<&str>) -> Result<Found> {
+pub fn tokenizer(workspace: &Workspace, wanted: Option<&str>) -> Result<Found> {
     let Some(wanted) = wanted else {
         return match workspace.newest(Kind::Tokenizer) {
             Ok(artifact) => Ok(Found::of_artifact(artifact)),
@@ -80,7 +79,7 @@ pub(super) fn tokenizer(workspace: &Workspace, wanted: Option<&str>) -> Result<F
     if path.is_dir() || path.is_file() {
         let file = if path.is_dir() { path.join("tokenizer.json") } else { path.to_owned() };
         if !file.is_file() {
-            return Err(Error::refused(format!("{}: no tokenizer.json in this folder", path.display())));
+            return Err(Error::NoTokenizerIn(path.to_owned()));
         }
         let digest = digest_file(&file)?;
         return Ok(Found { path: file, reference: absolute(path)?, digest, artifact: None });
@@ -91,9 +90,7 @@ pub(super) fn tokenizer(workspace: &Workspace, wanted: Option<&str>) -> Result<F
     // A model carries a tokenizer too.
     match workspace.resolve(Kind::Model, wanted) {
         Ok(artifact) => Ok(Found::of_artifact(artifact)),
-        Err(_) if looks_like_a_path(wanted) => Err(Error::refused(format!(
-            "{wanted}: no such file; name a tokenizer.json, a folder that holds one, or a tokenizer of this workspace"
-        ))),
+        Err(_) if looks_like_a_path(wanted) => Err(Error::NoTokenizerFile(wanted.to_owned())),
         Err(_) => Ok(Found::of_artifact(workspace.resolve(Kind::Tokenizer, wanted)?)),
     }
 }
