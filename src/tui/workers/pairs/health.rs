@@ -7,12 +7,11 @@ use super::{Kept, Place};
 use crate::corpus::{Fold, words};
 use crate::evaluation::lexical_overlap;
 use crate::pairs::near_duplicates;
-use crate::workspace::Workspace;
 
 /// Most pairs whose overlap is measured; of more, every n-th.
 const MEASURED: usize = 20_000;
 /// Bars of a histogram.
-pub const BARS: usize = 10;
+const BARS: usize = 10;
 
 /// The median of some numbers and where most of them lie.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -29,7 +28,7 @@ pub struct Spread {
     pub most: usize,
 }
 
-/// How many numbers fall into each of [`BARS`] equal ranges from 0 up to the 99th percentile; the last takes what is larger.
+/// How many numbers fall into each of ten equal ranges from 0 up to the 99th percentile; the last takes what is larger.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Buckets {
     /// The width of a range.
@@ -66,7 +65,7 @@ pub struct Health {
 }
 
 /// Measures an open set: reads its rows once and its corpus once.
-pub(super) fn measure(_workspace: &Workspace, open: &Opened) -> Result<Health, String> {
+pub(super) fn measure(open: &Opened) -> Result<Health, String> {
     let mut health = Health::default();
     let mut queries: Vec<String> = Vec::new();
     // By passage: the questions asked of its text as it is in the corpus.
@@ -133,15 +132,11 @@ pub(super) fn measure(_workspace: &Workspace, open: &Opened) -> Result<Health, S
         found.insert(passage.id);
     })?;
     health.outside = per_passage.len() - found.len();
-    let mut texts = 0;
     for (query, kept, at) in outside {
         if overlaps.wants_next()
             && let Ok(text) = open.text(Place::Row(kept, at))
         {
             overlaps.add(&queries[query as usize], &text);
-            if texts < health.outside {
-                texts += 1;
-            }
         }
     }
     health.passages = spread(lengths);

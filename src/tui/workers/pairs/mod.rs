@@ -114,7 +114,7 @@ pub(super) fn work(workspace: &Workspace, questions: &Receiver<Question>, outbox
                 Some(Answer::Text { pairs, passage, text })
             }
             Question::Health(pairs) => {
-                let health = with(open.as_ref(), &pairs, |open| health::measure(workspace, open).map(Box::new));
+                let health = with(open.as_ref(), &pairs, |open| health::measure(open).map(Box::new));
                 Some(Answer::Health { pairs, health })
             }
             Question::Review { t, pairs, query_id, passage, said } => {
