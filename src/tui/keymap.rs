@@ -101,6 +101,11 @@ impl Key {
         Self { code, modifiers }
     }
 
+    /// The event that a terminal sends for the key.
+    pub fn event(self) -> KeyEvent {
+        KeyEvent::new(self.code, self.modifiers)
+    }
+
     /// Reads a key as it is written.
     pub fn parse(text: &str) -> Option<Self> {
         let mut modifiers = KeyModifiers::NONE;

@@ -51,3 +51,55 @@ pub(crate) fn text(buffer: &Buffer) -> String {
     };
     (buffer.area.top()..buffer.area.bottom()).map(row).collect::<Vec<_>>().join("\n")
 }
+
+/// Presses a key, written as in the keymap.
+pub(crate) fn press(model: &mut Model, key: &str) -> Vec<super::message::Effect> {
+    let event = super::keymap::Key::parse(key).expect("a key of the keymap").event();
+    super::model::update(model, super::message::Msg::Key(event))
+}
+
+/// A run's status with nothing in it but its state.
+pub(crate) fn status(id: &str, job: &str, state: crate::runs::State, created_ms: u64) -> crate::runs::Status {
+    crate::runs::Status {
+        id: id.to_owned(),
+        job: job.to_owned(),
+        state,
+        stalled: false,
+        by_heartbeat: false,
+        created_unix_ms: created_ms,
+        started_unix_ms: Some(created_ms),
+        last_event_unix_ms: Some(created_ms),
+        device: "cpu".to_owned(),
+        settings: serde_json::Value::Null,
+        phase: String::new(),
+        progress: None,
+        step_ms: None,
+        error: None,
+        result: serde_json::Value::Null,
+        garbage: 0,
+        problem: None,
+        loading: false,
+    }
+}
+
+/// A version of an artifact with nothing in it but its details.
+pub(crate) fn version(
+    kind: crate::workspace::Kind,
+    reference: &str,
+    made_ms: u64,
+    details: serde_json::Value,
+) -> super::shared::Version {
+    super::shared::Version {
+        kind,
+        reference: reference.to_owned(),
+        path: format!("/w/{reference}").into(),
+        made_ms,
+        job: String::new(),
+        settings: serde_json::json!({}),
+        inputs: Vec::new(),
+        details,
+        looks: 0,
+        bytes: 0,
+        stale: false,
+    }
+}

@@ -24,6 +24,7 @@ use tokenizers::{AddedToken, NormalizerWrapper, Tokenizer};
 use self::curve::Curve;
 use self::merges::{Merger, Pair};
 use self::words::{Reader, Words};
+use super::byte_alphabet::readable;
 use super::{Error, Fragmentation, Result};
 use crate::progress::{Clock, Event, Observer};
 use crate::settings::TokenizerSettings;

@@ -87,7 +87,8 @@ fn row(status: &Status, here: bool, line: Rect, buffer: &mut Buffer, shared: &Sh
     cell(&mut x, 1, mark(status.state, palette), tinted(role));
     if let Some(problem) = &status.problem {
         let text = format!("{}: {}", status.id, visible(problem, palette));
-        cell(&mut x, end - x, &text, tinted(Role::Warning));
+        let rest = end.saturating_sub(x);
+        cell(&mut x, rest, &text, tinted(Role::Warning));
         return;
     }
     let wide = line.width >= 100;
@@ -107,7 +108,7 @@ fn happening(status: &Status, shared: &Shared) -> String {
     });
     let left = match (&status.progress, status.step_ms) {
         (Some((done, Some(total), unit)), Some(ms)) if unit == "steps" => {
-            format!("   {} left", span(total.saturating_sub(*done) as f64 * ms as f64 / 1000.0))
+            format!("   {} left", spanx)
         }
         _ => String::new(),
     };
