@@ -22,7 +22,12 @@ pub(super) fn define() -> Command {
     );
     let finish = Command::new("finish")
         .about("Write the next version: accepted questions in, rejected ones out, edited ones in their new words")
-        .arg(Arg::new("pairs").long("pairs").value_name("PAIRS").help("The pairs that were reviewed (default: the newest)"));
+        .arg(
+            Arg::new("pairs")
+                .long("pairs")
+                .value_name("PAIRS")
+                .help("The pairs that were reviewed (default: the newest)"),
+        );
     let review = Command::new("review")
         .about("What was said of pairs in the workbench")
         .subcommand_required(true)

@@ -396,8 +396,12 @@ fn reworded(mut row: Row, words: String, parted: bool) -> Row {
 /// Adds to a row what another that asks the same has more.
 fn absorb(into: &mut Row, row: Row) {
     let had: HashSet<String> = into.passages().map(str::to_owned).collect();
-    let new: Vec<String> =
-        row.passages().zip(&row.positives).filter(|(passage, _)| !had.contains(*passage)).map(|(_, id)| id.clone()).collect();
+    let new: Vec<String> = row
+        .passages()
+        .zip(&row.positives)
+        .filter(|(passage, _)| !had.contains(*passage))
+        .map(|(_, id)| id.clone())
+        .collect();
     into.negatives.extend(row.negatives.iter().filter(|id| !into.negatives.contains(id)).cloned().collect::<Vec<_>>());
     for (id, text) in row.texts {
         if new.contains(&id) || into.negatives.contains(&id) {

@@ -8,5 +8,6 @@ mod detached;
 mod encoder;
 mod fragmentation;
 mod parity;
+mod reviews;
 mod runs;
 mod support;

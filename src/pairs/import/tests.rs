@@ -136,7 +136,8 @@ fn every_pair_is_told_but_the_test_questions() {
         positives: vec![positive.into()],
         ..Given::default()
     };
-    let pairs = vec![pair("why frost", FROST), pair("why frost", "p-frost"), pair("", FROST), pair("where is oil", OIL)];
+    let pairs =
+        vec![pair("why frost", FROST), pair("why frost", "p-frost"), pair("", FROST), pair("where is oil", OIL)];
     let watcher = Recorder::default();
     let contents = vec![("pairs.csv".to_owned(), Contents { pairs, broken: Vec::new() })];
     let (set, _) = assemble(contents, &known(), &watcher).unwrap();

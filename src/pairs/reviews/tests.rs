@@ -110,10 +110,7 @@ fn verdicts_are_carried_out() {
         [(Reason::Reviewer, "two", "a1"), (Reason::Reviewer, "four", "d1"), (Reason::Empty, "seven", "a5")]
     );
     assert_eq!(out.broken, set.broken);
-    assert_eq!(
-        counts,
-        ReviewCounts { accepted: 1, restored: 1, rejected: 2, edited: 2, held_out: 0, unknown: 1 }
-    );
+    assert_eq!(counts, ReviewCounts { accepted: 1, restored: 1, rejected: 2, edited: 2, held_out: 0, unknown: 1 });
 }
 
 #[test]
@@ -149,7 +146,10 @@ fn a_question_of_several_passages_is_parted_and_one_that_repeats_another_joins_i
     said.take(&review("from the file", "a2", Verdict::Edit, Some("two"))).unwrap();
     let (out, _) = apply_reviews(set, &said, &fold_of);
     assert_eq!(out.train.len(), 2);
-    assert_eq!((out.train[0].query_id.as_str(), &out.train[0].positives[..]), ("from the file", &["a1".to_owned()][..]));
+    assert_eq!(
+        (out.train[0].query_id.as_str(), &out.train[0].positives[..]),
+        ("from the file", &["a1".to_owned()][..])
+    );
     assert_eq!(out.train[1].positives, ["a3", "a2"]);
 
     let whole = Row { query_id: "from the file".into(), ..row("one", &["a1"]) };

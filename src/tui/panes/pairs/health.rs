@@ -60,7 +60,10 @@ pub(super) fn lines(health: &Health, set: Option<&Set>, palette: &Palette) -> Ve
         lines.push(format!("  {:>9} of {} {fold}", count(*without), count(*of)));
     }
     if health.outside > 0 {
-        lines.push(format!("  {:>9} passages are not in the corpus: their texts came with the pairs", count(health.outside)));
+        lines.push(format!(
+            "  {:>9} passages are not in the corpus: their texts came with the pairs",
+            count(health.outside)
+        ));
     }
     lines
 }

@@ -240,11 +240,7 @@ impl PairsPane {
             let label = format!("{:<24} {kept:>9} kept   {:<12} {ago}{stale}", version.reference, made(version));
             (version.reference.clone(), label)
         });
-        vec![Effect::Open(Box::new(Overlay::Choice(Choice::one(
-            Purpose::Pairs,
-            "Which pairs?",
-            rows.collect(),
-        ))))]
+        vec![Effect::Open(Box::new(Overlay::Choice(Choice::one(Purpose::Pairs, "Which pairs?", rows.collect()))))]
     }
 }
 
@@ -373,7 +369,8 @@ impl Pane for PairsPane {
                 if !again {
                     (self.question, self.editing) = (0, None);
                     let sort = self.list.sort;
-                    self.list = ListState { sort, ..ListState::default() };
+                    self.list = ListState::default();
+                    self.list.sort = sort;
                 }
                 self.rebuild();
                 self.fetch()

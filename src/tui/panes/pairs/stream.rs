@@ -41,11 +41,8 @@ pub(super) fn view(run: &LiveRun, has_set: bool, area: Rect, buffer: &mut Buffer
     let used = put_parts(buffer, area.x, area.y, area.width, &parts, palette);
     let rejected: usize = run.rejected.values().sum();
     let share = rejected as f64 / (run.kept + rejected).max(1) as f64 * 100.0;
-    let counts = format!(
-        "seen: kept {}   rejected {} ({share:.0} %)",
-        thousands(run.kept as u64),
-        thousands(rejected as u64)
-    );
+    let counts =
+        format!("seen: kept {}   rejected {} ({share:.0} %)", thousands(run.kept as u64), thousands(rejected as u64));
     let mut y = area.y;
     let room = usize::from(area.width.saturating_sub(used + 3));
     if room >= progress.width() + 3 + counts.width() {
@@ -65,8 +62,7 @@ pub(super) fn view(run: &LiveRun, has_set: bool, area: Rect, buffer: &mut Buffer
     put_parts(buffer, body.x, body.y, body.width, &[("PAIRS AS THEY COME", title), ("   newest last", dim)], palette);
     put_right(buffer, body.right(), body.y, body.width.saturating_sub(36), &keys, dim, palette);
     let rows = Rect { y: body.y + 1, height: body.height.saturating_sub(1), ..body };
-    let mut tolls: Vec<(&str, usize)> =
-        run.rejected.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
+    let mut tolls: Vec<(&str, usize)> = run.rejected.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
     tolls.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
     let foot = toll_lines(&tolls, rows, buffer, palette);
     let rows = Rect { height: rows.height.saturating_sub(foot), ..rows };
@@ -87,7 +83,15 @@ pub(super) fn view(run: &LiveRun, has_set: bool, area: Rect, buffer: &mut Buffer
         };
         put(buffer, rows.x, y, 2, palette.glyph(glyph), palette.style(role), palette);
         let style = palette.style(if made.rejected.is_none() { Role::Text } else { Role::Dim });
-        put(buffer, rows.x + 2, y, rows.width.saturating_sub(column + 4), &visible(&made.query, palette), style, palette);
+        put(
+            buffer,
+            rows.x + 2,
+            y,
+            rows.width.saturating_sub(column + 4),
+            &visible(&made.query, palette),
+            style,
+            palette,
+        );
         put_right(buffer, rows.right(), y, column, &visible(of, palette), dim, palette);
     }
 }

@@ -108,8 +108,7 @@ fn head(pane: &PairsPane, set: &Set, area: Rect, buffer: &mut Buffer, shared: &S
     let counts = format!("kept {}   rejected {} ({share:.0} %)", thousands(kept as u64), thousands(rejected as u64));
     let reviewed = Reviewed::of(set);
     let mut said = Vec::new();
-    for (count, word) in
-        [(reviewed.accepted, "accepted"), (reviewed.rejected, "rejected"), (reviewed.edited, "edited")]
+    for (count, word) in [(reviewed.accepted, "accepted"), (reviewed.rejected, "rejected"), (reviewed.edited, "edited")]
     {
         if count > 0 {
             said.push(format!("{} {word}", thousands(count as u64)));
@@ -203,7 +202,10 @@ fn empty_filter(pane: &PairsPane, area: Rect, buffer: &mut Buffer, shared: &Shar
         "this set has no questions at all".to_owned()
     } else {
         let back = shared.keymap.key(Context::Pairs, Action::Back).unwrap_or_default();
-        format!("no passage has {:?} in its path, headings or questions; {back} clears the filter", pane.list.filter.text())
+        format!(
+            "no passage has {:?} in its path, headings or questions; {back} clears the filter",
+            pane.list.filter.text()
+        )
     };
     for (at, line) in wrap(&visible(&text, palette), usize::from(width)).iter().enumerate() {
         put(buffer, x, area.y + 1 + at as u16, width, line, palette.style(Role::Dim), palette);
@@ -275,8 +277,7 @@ fn questions(pane: &PairsPane, set: &Set, area: Rect, buffer: &mut Buffer, share
     let stay = items.iter().filter(|item| item.stays()).count();
     let noun = if items.len() == 1 { "QUESTION" } else { "QUESTIONS" };
     let count = format!("{} {noun}", items.len());
-    let parts =
-        [(count.as_str(), palette.style(Role::Title)), (&*format!("   {stay} kept"), palette.style(Role::Dim))];
+    let parts = [(count.as_str(), palette.style(Role::Title)), (&*format!("   {stay} kept"), palette.style(Role::Dim))];
     put_parts(buffer, area.x, area.y, area.width, &parts, palette);
     let list = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     if list.height == 0 {
@@ -309,8 +310,7 @@ fn questions(pane: &PairsPane, set: &Set, area: Rect, buffer: &mut Buffer, share
         }
         let here = place == cursor;
         let pointer = if here { palette.glyph(Glyph::Pointer) } else { " " };
-        let (glyph, role) =
-            if item.stays() { (Glyph::Done, Role::Good) } else { (Glyph::Failed, Role::Bad) };
+        let (glyph, role) = if item.stays() { (Glyph::Done, Role::Good) } else { (Glyph::Failed, Role::Bad) };
         put(buffer, list.x, y, 2, pointer, palette.style(Role::Accent), palette);
         put(buffer, list.x + 2, y, 2, palette.glyph(glyph), palette.style(role), palette);
         let label = visible(&labels[place], palette);
@@ -358,8 +358,7 @@ fn label(item: &Item, set: &Set) -> String {
 
 /// Rejections per filter, at the foot. Returns the lines used.
 fn tolls(set: &Set, area: Rect, buffer: &mut Buffer, palette: &Palette) -> u16 {
-    let mut counts: Vec<(&str, usize)> =
-        set.rejected.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
+    let mut counts: Vec<(&str, usize)> = set.rejected.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
     counts.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
     toll_lines(&counts, area, buffer, palette)
 }

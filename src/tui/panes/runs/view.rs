@@ -108,7 +108,7 @@ fn happening(status: &Status, shared: &Shared) -> String {
     });
     let left = match (&status.progress, status.step_ms) {
         (Some((done, Some(total), unit)), Some(ms)) if unit == "steps" => {
-            format!("   {} left", spanx)
+            format!("   {} left", span(total.saturating_sub(*done) as f64 * ms / 1000.0))
         }
         _ => String::new(),
     };

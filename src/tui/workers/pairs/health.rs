@@ -179,8 +179,7 @@ fn spread(mut numbers: Vec<usize>) -> (Spread, Buckets) {
         let last = numbers.len().saturating_sub(1);
         numbers.get((last as f64 * share).round() as usize).copied().unwrap_or(0)
     };
-    let spread =
-        Spread { count: numbers.len(), p10: at(0.1), median: at(0.5), p90: at(0.9), most: at(1.0) };
+    let spread = Spread { count: numbers.len(), p10: at(0.1), median: at(0.5), p90: at(0.9), most: at(1.0) };
     let width = (at(0.99) + 1).div_ceil(BARS).max(1);
     let mut counts = vec![0; BARS];
     for number in &numbers {

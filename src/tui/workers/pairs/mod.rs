@@ -137,11 +137,7 @@ pub(super) fn work(workspace: &Workspace, questions: &Receiver<Question>, outbox
 }
 
 /// Asks the open set, if it is the one that is meant.
-fn with<T>(
-    open: Option<&Opened>,
-    pairs: &str,
-    ask: impl FnOnce(&Opened) -> Result<T, String>,
-) -> Result<T, String> {
+fn with<T>(open: Option<&Opened>, pairs: &str, ask: impl FnOnce(&Opened) -> Result<T, String>) -> Result<T, String> {
     match open {
         Some(open) if open.reference() == pairs => ask(open),
         _ => Err(format!("{pairs} is not open any more")),
