@@ -65,7 +65,7 @@ impl PaneId {
     pub fn of_job(job: &str) -> Self {
         match job {
             "tokenizer" => Self::Tokenizer,
-            "pairs-structural" | "pairs-import" | "pairs-synthesize" => Self::Pairs,
+            "pairs-structural" | "pairs-import" | "pairs-synthesize" | "pairs-review" => Self::Pairs,
             "tune" | "align" | "distill" => Self::Tuning,
             "evaluate" => Self::Compare,
             "corpus" => Self::Corpus,

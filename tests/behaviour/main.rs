@@ -9,5 +9,6 @@ mod detached;
 mod encoder;
 mod fragmentation;
 mod parity;
+mod reviews;
 mod runs;
 mod support;
