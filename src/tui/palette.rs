@@ -127,6 +127,10 @@ pub enum Glyph {
     Gap,
     /// Rises, falls, stays.
     Arrow,
+    /// A dot of the only curve, where there is no Braille.
+    Mark,
+    /// A dot of a faint curve, where there is no Braille.
+    FaintMark,
 }
 
 /// Which characters the terminal can show.
@@ -247,6 +251,8 @@ impl Palette {
             Glyph::DashVertical => ("┊", ":"),
             Glyph::Gap => ("∅", "!"),
             Glyph::Arrow => ("→", "->"),
+            Glyph::Mark => ("•", "*"),
+            Glyph::FaintMark => ("·", ","),
         };
         match self.charset {
             Charset::Utf8 => utf8,
