@@ -20,6 +20,8 @@ pub mod runtime;
 pub mod series;
 pub mod shared;
 pub mod terminal;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod view;
 pub mod watch;
 pub mod widgets;
