@@ -271,7 +271,7 @@ mod tests {
     use tokenizers::{Normalizer, PostProcessorWrapper};
 
     use super::*;
-    use crate::progress::Silent;
+    use crate::progress::{Silent, SystemClock};
     use crate::settings::TokenizerSettings;
     use crate::tokenizer::{Counter, train_bpe};
 
@@ -289,7 +289,8 @@ mod tests {
 
     fn byte_level(lowercase: bool) -> Tokenizer {
         let settings = TokenizerSettings { vocab_size: 420, min_frequency: 1, lowercase, ..Default::default() };
-        train_bpe(&settings, LINES.iter().cycle().take(12).map(|line| (*line).to_owned()), &Silent).unwrap()
+        let texts = LINES.iter().cycle().take(12).map(|line| (*line).to_owned());
+        train_bpe(&settings, texts, std::iter::empty(), None, &Silent, &SystemClock::default()).unwrap().tokenizer
     }
 
     fn with_prefix_space() -> Tokenizer {
