@@ -156,11 +156,13 @@ pub(super) fn source<'a>(run: &'a LiveRun, name: &str) -> Option<&'a Series> {
 fn grow(series: &mut Series, source: &Series, axis: XAxis, run: &LiveRun) {
     let (steps, times) = (run.times.x(), run.times.values(Values::Raw));
     let start = run.started_ms as f64 / 1000.0;
+    let epoch = run.steps_per_epoch();
     for at in series.len()..source.len() {
         let step = source.x()[at];
         // Numbers come with their step: their times stand at the same index.
         let timed = steps.get(at).is_some_and(|timed| timed.to_bits() == step.to_bits());
         let x = match axis {
+            XAxis::Epoch => epoch.map(|epoch| step / epoch),
             XAxis::Elapsed if timed => Some(f64::from(times[at])),
             XAxis::Clock if timed => Some(start + f64::from(times[at])),
             _ => axis.place(run, step),

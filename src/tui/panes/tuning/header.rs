@@ -28,18 +28,18 @@ pub(super) fn draw(open: &Shown<'_>, area: Rect, buffer: &mut Buffer, shared: &S
     let (text, dim) = (palette.style(Role::Text), palette.style(Role::Dim));
     let runs: Vec<&Status> = shared.runs.of(JOBS).collect();
     let at = runs.iter().position(|run| run.id == open.status.id).map_or(0, |at| at + 1);
-    let count = format!("run {at} of {}", runs.len());
-    let mut right = area.right();
-    if runs.len() > 1 {
-        right -= put_right(buffer, right, area.y, area.width, &count, dim, palette) + GAP;
-    }
     let (glyph, word, role) = state(open.status, shared);
     let mut first = vec![(open.name.clone(), palette.style(Role::Title))];
     first.push((format!("{} {word}", palette.glyph(glyph)), palette.style(role)));
     first.extend(far(open, shared).into_iter().map(|part| (part, text)));
-    put_spaced(&first, Rect { width: right.saturating_sub(area.x), ..area }, buffer, shared);
+    put_spaced(&first, area, buffer, shared);
 
-    let second = Rect { y: area.y + 1, ..area };
+    let mut second = Rect { y: area.y + 1, ..area };
+    if runs.len() > 1 {
+        let count = format!("run {at} of {}", runs.len());
+        let used = put_right(buffer, second.right(), second.y, second.width, &count, dim, palette);
+        second.width = second.width.saturating_sub(used + GAP);
+    }
     match words(open, shared) {
         Some((said, role)) => {
             put(buffer, second.x, second.y, second.width, &said, palette.style(role), palette);
@@ -133,7 +133,9 @@ fn words(open: &Shown<'_>, shared: &Shared) -> Option<(String, Role)> {
             Some((clean(note), Role::Text))
         }
         State::Crashed => {
-            let kept = live.and_then(|live| live.checkpoints.iter().map(|(step, _)| *step).max());
+            // The best one holds parameters only.
+            let whole = live.map(|live| live.checkpoints.iter().filter(|(_, best)| !best));
+            let kept = whole.and_then(|kept| kept.map(|(step, _)| *step).max());
             let from = kept.map_or_else(|| "from its beginning".to_owned(), |step| format!("from step {step}"));
             Some((format!("its process is gone without a word; it goes on {from}"), Role::Warning))
         }

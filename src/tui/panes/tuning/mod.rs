@@ -270,16 +270,16 @@ impl TuningPane {
         match (action, open.state) {
             (Action::Log, _) => vec![Effect::ReadLog(id)],
             (Action::Stop, State::Queued | State::Running) => vec![Effect::Stop(id)],
-            (Action::Stop, _) => say(format!("this run is {word} already: nothing to stop")),
+            (Action::Stop, _) => say(format!("nothing to stop: this run has {word}")),
             (Action::Checkpoint, State::Running) => vec![Effect::Checkpoint(id)],
-            (Action::Checkpoint, State::Queued) => say("this run has not begun: nothing to keep yet"),
-            (Action::Checkpoint, _) => say(format!("this run is {word}: a checkpoint needs a running one")),
+            (Action::Checkpoint, State::Queued) => say("nothing to keep yet: this run has not begun"),
+            (Action::Checkpoint, _) => say(format!("nothing to keep: this run has {word}")),
             (Action::Resume, State::Stopped | State::Failed | State::Crashed) => vec![Effect::Resume(id)],
             (Action::Resume, State::Finished) => {
                 let new = shared.keymap.key(Context::Tuning, Action::New).unwrap_or_default();
-                say(format!("this run is finished: {new} starts another"))
+                say(format!("nothing to resume: this run has finished; {new} starts another"))
             }
-            (Action::Resume, _) => say(format!("this run is {word}: nothing to resume")),
+            (Action::Resume, _) => say(format!("nothing to resume: this run is {word}")),
             _ => Vec::new(),
         }
     }
@@ -377,7 +377,7 @@ impl Pane for TuningPane {
 
     fn copied(&self, shared: &Shared) -> Option<String> {
         let runs = self.shown(shared);
-        let read = self.crosshair.map(|step| readings::lines(self, &runs, step, shared).join("\n"));
+        let read = self.crosshair.map(|step| readings::copied(self, &runs, step, shared));
         read.or_else(|| runs.first().map(|run| run.status.id.clone()))
     }
 
@@ -415,7 +415,8 @@ fn moment(status: &Status, shared: &Shared) -> String {
     let day = |ms: u64| (ms as i64 / 1000 + i64::from(shared.utc_offset)).div_euclid(86_400);
     match day(shared.now_ms) - day(status.created_unix_ms) {
         0 => time,
-        days => format!("{time} {days} days before"),
+        1 => format!("{time} yesterday"),
+        days => format!("{time} {days} days ago"),
     }
 }
 

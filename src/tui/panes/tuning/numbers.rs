@@ -59,9 +59,11 @@ pub(super) fn gib(mib: f64) -> String {
     if gib < 10.0 { format!("{gib:.1}") } else { format!("{gib:.0}") }
 }
 
-/// What a number is called on the screen.
-pub(super) fn title(name: &str) -> String {
+/// What a number is called on the screen; `brief` where there is little room.
+pub(super) fn title(name: &str, brief: bool) -> String {
     match name {
+        "learning_rate" if brief => "lr".to_owned(),
+        "gradient_norm" if brief => "norm".to_owned(),
         "mrr10" => "MRR@10".to_owned(),
         "mrr10_bm25" => "BM25".to_owned(),
         "pairs_per_s" => "pairs/s".to_owned(),

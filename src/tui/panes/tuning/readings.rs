@@ -2,6 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::axis::source;
 use super::charts::clipped;
@@ -14,6 +15,8 @@ use crate::tui::shared::Shared;
 use crate::tui::widgets::line::{put, put_right};
 use crate::tui::widgets::symbols::visible;
 
+/// Below this width names are short.
+const BRIEF: u16 = 98;
 /// The numbers that are read first.
 const FIRST: [&str; 6] = ["loss", "mrr10", "learning_rate", "gradient_norm", "pairs_per_s", "tokens_per_s"];
 
@@ -29,14 +32,20 @@ pub(super) fn draw(
     let palette = &shared.palette;
     let (text, dim) = (palette.style(Role::Text), palette.style(Role::Dim));
     if let Some(step) = pane.crosshair {
-        let lines = lines(pane, runs, step, shared);
-        let fit = usize::from(area.height);
-        for (at, line) in lines.iter().take(fit).enumerate() {
+        let (width, fit) = (usize::from(area.width), usize::from(area.height));
+        let mut rows = Vec::new();
+        for parts in parts(pane, runs, step, area.width < BRIEF, shared) {
+            let mut packed = packed(&parts, width);
+            // One run may take what room there is; several have a row each.
+            packed.truncate(if runs.len() > 1 { 1 } else { fit });
+            rows.extend(packed);
+        }
+        for (at, line) in rows.iter().take(fit).enumerate() {
             let style = if at == 0 { palette.style(Role::Accent) } else { text };
             put(buffer, area.x, area.y + at as u16, area.width, line, style, palette);
         }
-        if lines.len() > fit {
-            let more = format!("and {} more", lines.len() - fit);
+        if runs.len() + 1 > fit {
+            let more = format!("and {} more", runs.len() + 1 - fit);
             put_right(buffer, area.right(), area.y, area.width / 2, &more, dim, palette);
         }
         return;
@@ -56,7 +65,7 @@ pub(super) fn draw(
 fn numbers_of(live: &LiveRun) -> String {
     let mut parts = Vec::new();
     for name in ["learning_rate", "gradient_norm"] {
-        parts.extend(live.latest(name).map(|value| format!("{} {:<6}", title(name), short(value))));
+        parts.extend(live.latest(name).map(|value| format!("{} {:<6}", title(name, false), short(value))));
     }
     parts.extend(clipped(live).map(|share| format!("clipped {:.0} %", share * 100.0)));
     parts.join("  ")
@@ -82,31 +91,52 @@ fn scope(pane: &TuningPane) -> String {
     }
 }
 
-/// What every curve says at a step of the open run: where that is, then a line a run.
-pub(super) fn lines(pane: &TuningPane, runs: &[Shown<'_>], step: f64, shared: &Shared) -> Vec<String> {
+/// Parts in as many rows as they need, two blanks between them.
+fn packed(parts: &[String], width: usize) -> Vec<String> {
+    let mut rows: Vec<String> = Vec::new();
+    for part in parts {
+        match rows.last_mut() {
+            Some(row) if row.width() + 2 + part.width() <= width => {
+                row.push_str("  ");
+                row.push_str(part);
+            }
+            _ => rows.push(part.clone()),
+        }
+    }
+    rows
+}
+
+/// All of it as text.
+pub(super) fn copied(pane: &TuningPane, runs: &[Shown<'_>], step: f64, shared: &Shared) -> String {
+    let lines = parts(pane, runs, step, false, shared).into_iter().map(|parts| parts.join("  "));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// What every curve says at a step of the open run: where that is, then each run.
+fn parts(pane: &TuningPane, runs: &[Shown<'_>], step: f64, brief: bool, shared: &Shared) -> Vec<Vec<String>> {
     let Some(open) = runs.first().and_then(|run| run.live) else { return Vec::new() };
     let x = pane.axis.place(open, step);
     let mut lines = vec![place(open, step, shared)];
     for run in runs {
-        let at = run.live.zip(x).and_then(|(live, x)| pane.axis.step_at(live, x));
-        let mut line = String::new();
+        let mut line = Vec::new();
         if runs.len() > 1 {
-            line = format!("{} {}  ", shared.palette.series_mark(run.index), run.name);
+            let mark = shared.palette.series_mark(run.index);
+            // The legend has the name.
+            line.push(if brief { mark.to_owned() } else { format!("{mark} {}", run.name) });
         }
-        line.push_str(
-            &run.live.zip(at).map_or_else(String::new, |(live, at)| values(live, at, runs.len() > 1, shared)),
-        );
+        let at = run.live.zip(x).and_then(|(live, x)| Some((live, pane.axis.step_at(live, x)?)));
+        line.extend(at.into_iter().flat_map(|(live, at)| values(live, at, runs.len() > 1, brief, shared)));
         lines.push(line);
     }
     lines
 }
 
 /// Step, epoch, time, and what was kept there.
-fn place(live: &LiveRun, step: f64, shared: &Shared) -> String {
+fn place(live: &LiveRun, step: f64, shared: &Shared) -> Vec<String> {
     let mut parts = vec![format!("step {step}")];
     parts.extend(live.epochs(step).map(|(epoch, _)| format!("epoch {epoch:.2}")));
     if let Some(seconds) = live.seconds_at(step) {
-        parts.push(crate::tui::shared::span(f64::from(seconds as f32)));
+        parts.push(crate::tui::shared::span(seconds.floor()));
         parts.push(shared.time_of_day(live.started_ms + (seconds * 1000.0) as u64));
     }
     let at = |best: bool| live.checkpoints.iter().any(|(kept, was)| *kept as f64 == step && *was == best);
@@ -123,11 +153,11 @@ fn place(live: &LiveRun, step: f64, shared: &Shared) -> String {
     if smoothing > 0.0 {
         parts.push(format!("~ smoothed {smoothing}"));
     }
-    parts.join("   ")
+    parts
 }
 
 /// All numbers of a run near a step; with its step where runs differ in that.
-fn values(live: &LiveRun, step: f64, several: bool, shared: &Shared) -> String {
+fn values(live: &LiveRun, step: f64, several: bool, brief: bool, shared: &Shared) -> Vec<String> {
     let mut names: Vec<&str> = FIRST.iter().copied().filter(|name| source(live, name).is_some()).collect();
     names.extend(live.scalars.keys().map(String::as_str).filter(|name| !FIRST.contains(name)));
     let mut parts = Vec::new();
@@ -137,7 +167,8 @@ fn values(live: &LiveRun, step: f64, several: bool, shared: &Shared) -> String {
     for name in names {
         let Some(series) = source(live, name) else { continue };
         let Some(point) = series.nearest(Values::Raw, step) else { continue };
-        let mut part = format!("{} {}", visible(&title(name), &shared.palette), reading(name, f64::from(point.y)));
+        let mut part =
+            format!("{} {}", visible(&title(name, brief), &shared.palette), reading(name, f64::from(point.y)));
         if live.evals.contains_key(name) {
             part.push_str(&format!(" @{}", point.x));
         } else if series.smoothing() > 0.0
@@ -148,5 +179,5 @@ fn values(live: &LiveRun, step: f64, several: bool, shared: &Shared) -> String {
         }
         parts.push(part);
     }
-    parts.join("  ")
+    parts
 }

@@ -217,7 +217,7 @@ fn the_crosshair_reads_all_charts_and_the_zoom_is_around_it() {
     }
     press(&mut model, Action::Left);
     let at = pane(&model).crosshair.unwrap();
-    assert!(at < 60.0, "31 columns of about 5.7 steps to the left of 184: {at}");
+    assert!((60.0..72.0).contains(&at), "31 columns of about 3.8 steps to the left of 184: {at}");
     insta::assert_snapshot!("tuning_crosshair", text(&draw(&model, 120, 40)));
     press(&mut model, Action::ZoomIn);
     press(&mut model, Action::ZoomIn);
@@ -323,7 +323,10 @@ fn a_resumed_run_has_its_curves_anew() {
     let live = pane(&model).live(&model.shared).unwrap();
     let curves = pane(&model).curves.borrow();
     let grown = curves.get(live, "loss").unwrap();
-    assert_eq!(grown.values(Values::Raw), live.scalars["loss"].values(Values::Raw));
+    let bits = |series: &crate::tui::series::Series| -> Vec<u32> {
+        series.values(Values::Raw).iter().map(|value| value.to_bits()).collect()
+    };
+    assert_eq!(bits(grown), bits(&live.scalars["loss"]));
     assert!(grown.x().is_sorted());
 }
 
@@ -347,11 +350,11 @@ fn every_state_is_said_in_words() {
     );
     assert!(stalled.contains("stalled: silent for 130 s"), "{stalled}");
     let (crashed, mut model) = screen(&|run| run.state = State::Crashed, Vec::new());
-    assert!(crashed.contains("crashed: r resumes it") && crashed.contains("goes on from step 175"), "{crashed}");
+    assert!(crashed.contains("crashed: r resumes it") && crashed.contains("goes on from step 150"), "{crashed}");
     insta::assert_snapshot!("tuning_crashed", crashed);
     assert!(matches!(&press(&mut model, Action::Resume)[..], [Effect::Resume(_)]));
     assert!(press(&mut model, Action::Checkpoint).is_empty());
-    assert_eq!(said(&model), "this run is crashed: a checkpoint needs a running one");
+    assert_eq!(said(&model), "nothing to keep: this run has crashed");
     assert!(press(&mut model, Action::Stop).is_empty() && said(&model).contains("nothing to stop"));
 
     let error = "loss is NaN at step 185 (epoch 3, batch 1): lower --lr".to_owned();
@@ -466,10 +469,7 @@ fn names_that_are_the_same_are_told_apart() {
     press(&mut model, Action::Pin);
     press(&mut model, Action::PreviousRun);
     let names: Vec<String> = pane(&model).shown(&model.shared).into_iter().map(|run| run.name).collect();
-    assert_eq!(
-        names,
-        ["tuned 11:00:00 2 days before".replace('2', "1").replace("days", "day"), "tuned 11:50:00".into()]
-    );
+    assert_eq!(names, ["tuned 11:00:00 yesterday", "tuned 11:50:00"]);
 }
 
 #[test]
@@ -572,7 +572,6 @@ fn ten_more_steps_cost_a_kilobyte_at_most() {
             .unwrap();
         spent.push(counted.0.get() - before);
     }
-    println!("bytes: {spent:?}");
     assert!(spent[0] > 4096, "the first drawing is a whole one: {spent:?}");
     assert!(spent[1..].iter().all(|bytes| *bytes <= 1024), "{spent:?}");
 }

@@ -44,7 +44,8 @@ pub(super) fn draw(pane: &TuningPane, area: Rect, buffer: &mut Buffer, shared: &
     let foot = match area.height {
         0..16 => 1,
         16..TALL => 3,
-        _ => 4,
+        TALL..45 => 4,
+        _ => 6,
     };
     let middle = Rect { y: area.y + 3, height: area.height.saturating_sub(3 + foot), ..area };
     for (chart, place) in places(wide, four, middle) {
