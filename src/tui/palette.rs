@@ -275,7 +275,7 @@ impl Palette {
         self.glyph(Glyph::Full).repeat(full) + rest
     }
 
-    fn color(&self, hue: Hue) -> Color {
+    fn color(self, hue: Hue) -> Color {
         let light = self.background == Background::Light;
         match self.depth {
             Depth::Mono => Color::Reset,

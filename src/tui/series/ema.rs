@@ -1,4 +1,4 @@
-//! The bias-corrected exponential moving average: what TensorBoard draws.
+//! The bias-corrected exponential moving average: what `TensorBoard` draws.
 
 /// `m = f m + (1 - f) y`, divided by `1 - f^n` so that the first values do not lean to zero (Kingma and Ba 2015).
 #[derive(Debug, Clone, Copy)]

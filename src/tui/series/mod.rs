@@ -64,7 +64,7 @@ impl Series {
     /// How many values stand for a longer stretch in [`Series::usual`].
     const SAMPLE: usize = 4096;
 
-    /// No points yet; `smoothing` from 0 (none) to just under 1, as TensorBoard's slider.
+    /// No points yet; `smoothing` from 0 (none) to just under 1, as `TensorBoard`'s slider.
     pub fn new(smoothing: f64) -> Self {
         Self {
             x: Vec::new(),

@@ -25,7 +25,7 @@ const WIDEST: u16 = 10;
 pub(super) fn draw(
     area: Rect,
     buf: &mut Buffer,
-    palette: &Palette,
+    palette: Palette,
     plot: &Plot<'_>,
     mapping: &Mapping,
     gutter: &mut u16,
@@ -57,7 +57,7 @@ pub(super) fn draw(
 }
 
 /// The x axis, under the curves.
-fn draw_lying(inner: Rect, buf: &mut Buffer, palette: &Palette, plot: &Plot<'_>, mapping: &Mapping, own_row: bool) {
+fn draw_lying(inner: Rect, buf: &mut Buffer, palette: Palette, plot: &Plot<'_>, mapping: &Mapping, own_row: bool) {
     let dim = palette.style(Role::Dim);
     let row = inner.bottom();
     buf[(inner.x - 1, row)].set_symbol(palette.glyph(Glyph::AxisCorner)).set_style(dim);
@@ -86,7 +86,7 @@ fn mapping_ticks(plot: &Plot<'_>, mapping: &Mapping, width: u16) -> Vec<ticks::T
 }
 
 /// What stands on the x axis besides its ticks: where numbers are missing, what happened, the crosshair.
-fn marks(inner: Rect, palette: &Palette, plot: &Plot<'_>, mapping: &Mapping) -> Vec<(u16, &'static str, Role)> {
+fn marks(inner: Rect, palette: Palette, plot: &Plot<'_>, mapping: &Mapping) -> Vec<(u16, &'static str, Role)> {
     let mut marks = Vec::new();
     let width = usize::from(inner.width);
     for series in plot.curves.iter().map(|curve| curve.series) {

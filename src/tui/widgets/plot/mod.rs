@@ -186,7 +186,7 @@ impl<'a> Plot<'a> {
 
     /// Draws the chart. Under 12 by 3 cells the curves alone.
     pub fn render(&self, area: Rect, buf: &mut Buffer, palette: &Palette, axes: &mut Axes) {
-        let area = area.intersection(buf.area);
+        let (area, palette) = (area.intersection(buf.area), *palette);
         if area.is_empty() {
             axes.area = Rect::default();
             return;
@@ -258,7 +258,7 @@ impl<'a> Plot<'a> {
         drawn
     }
 
-    fn draw_lines(&self, area: Rect, buf: &mut Buffer, palette: &Palette, mapping: &Mapping) {
+    fn draw_lines(&self, area: Rect, buf: &mut Buffer, palette: Palette, mapping: &Mapping) {
         let style = palette.style(Role::Rule);
         for row in self.levels.iter().filter_map(|level| Self::row(mapping, level.y, area)) {
             for column in area.left()..area.right() {
@@ -278,7 +278,7 @@ impl<'a> Plot<'a> {
         }
     }
 
-    fn draw_curves(&self, area: Rect, buf: &mut Buffer, palette: &Palette, mapping: &Mapping) {
+    fn draw_curves(&self, area: Rect, buf: &mut Buffer, palette: Palette, mapping: &Mapping) {
         let mut canvas = Canvas::new(area.width, area.height, palette.braille());
         let mut draw = |curve: &Curve<'_>, values, style: Style, mark: &str| {
             canvas.clear();
@@ -296,12 +296,12 @@ impl<'a> Plot<'a> {
     }
 
     /// What stands for a dot of a curve in ASCII.
-    fn mark(&self, curve: &Curve<'_>, palette: &Palette) -> &'static str {
+    fn mark(&self, curve: &Curve<'_>, palette: Palette) -> &'static str {
         if self.curves.len() > 1 { palette.series_mark(curve.index) } else { palette.glyph(Glyph::Mark) }
     }
 
     /// Where the crosshair meets a curve, the cell is the cursor.
-    fn draw_crosshair(&self, area: Rect, buf: &mut Buffer, palette: &Palette, mapping: &Mapping) {
+    fn draw_crosshair(&self, area: Rect, buf: &mut Buffer, palette: Palette, mapping: &Mapping) {
         let Some(column) = self.crosshair.and_then(|x| Self::column(mapping, x, area)) else { return };
         for row in area.top()..area.bottom() {
             let cell = &mut buf[(column, row)];
@@ -311,7 +311,7 @@ impl<'a> Plot<'a> {
         }
     }
 
-    fn draw_labels(&self, area: Rect, buf: &mut Buffer, palette: &Palette, mapping: &Mapping) {
+    fn draw_labels(&self, area: Rect, buf: &mut Buffer, palette: Palette, mapping: &Mapping) {
         for curve in self.curves {
             self.draw_end(curve, area, buf, palette, mapping);
         }
@@ -330,7 +330,7 @@ impl<'a> Plot<'a> {
     }
 
     /// Names a curve behind its newest point: by its letter where colours cannot, by its label where asked to.
-    fn draw_end(&self, curve: &Curve<'_>, area: Rect, buf: &mut Buffer, palette: &Palette, mapping: &Mapping) {
+    fn draw_end(&self, curve: &Curve<'_>, area: Rect, buf: &mut Buffer, palette: Palette, mapping: &Mapping) {
         let values = if curve.shown == Shown::Raw { Values::Raw } else { Values::Smoothed };
         let range = curve.series.within(mapping.x.0, mapping.x.1);
         let y = curve.series.values(values)[range.clone()].iter().rposition(|y| y.is_finite());
@@ -356,7 +356,7 @@ impl<'a> Plot<'a> {
 }
 
 /// Whether nothing but dashes would be lost in a cell.
-fn is_free(buf: &Buffer, at: Position, palette: &Palette) -> bool {
+fn is_free(buf: &Buffer, at: Position, palette: Palette) -> bool {
     let dashes = [Glyph::DashHorizontal, Glyph::DashVertical].map(|glyph| palette.glyph(glyph));
     let symbol = buf[at].symbol();
     symbol == " " || dashes.contains(&symbol)
