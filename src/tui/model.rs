@@ -161,6 +161,11 @@ impl Model {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn tuning(&self) -> &TuningPane {
+        &self.tuning
+    }
+
     fn open_pane(&mut self) -> (&mut dyn Pane, &Shared) {
         let id = self.pane;
         self.pane_mut(id)

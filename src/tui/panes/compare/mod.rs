@@ -325,7 +325,7 @@ impl Pane for ComparePane {
     fn answer(&mut self, answer: AnyAnswer, shared: &Shared) -> Vec<Effect> {
         match answer {
             AnyAnswer::Compare(answer) => self.take(answer, shared),
-            AnyAnswer::Corpus(_) | AnyAnswer::Pairs(_) => Vec::new(),
+            AnyAnswer::Corpus(_) | AnyAnswer::Pairs(_) | AnyAnswer::Vocabulary(_) => Vec::new(),
         }
     }
 
