@@ -29,7 +29,7 @@ const NUMBERS: u16 = 38;
 /// Cells of a difference to the base.
 const DELTA: u16 = 8;
 /// Cells of what a difference is worth: against whom, interval, p, won, same, lost.
-const WORTH: [u16; 4] = [12, 18, 9, 13];
+const WORTH: [u16; 4] = [8, 18, 9, 15];
 /// Cells of a system's name: at least, and at most.
 const NAME: (u16, u16) = (14, 30);
 
@@ -48,9 +48,13 @@ pub(super) fn draw(pane: &ComparePane, area: Rect, buffer: &mut Buffer, shared: 
     rule(pane, Rect { height: 1, ..area }, buffer, shared);
     let sentences = sentences(pane, area.width, shared);
     let shown = sentences.len().min(usize::from(area.height - 1));
-    for (at, (line, role)) in sentences.iter().take(shown).enumerate() {
-        let width = area.width.saturating_sub(2);
-        put(buffer, area.x + 1, area.y + 1 + at as u16, width, line, palette.style(*role), palette);
+    for (at, line) in sentences.iter().take(shown).enumerate() {
+        let (y, width) = (area.y + 1 + at as u16, area.width.saturating_sub(2));
+        let indent = line.mark.map_or(0, |(mark, role)| {
+            put(buffer, area.x + 1, y, 1, mark, palette.style(role), palette);
+            2
+        });
+        put(buffer, area.x + 1 + indent, y, width - indent, &line.text, palette.style(line.role), palette);
     }
     let Some(judged) = pane.findings() else { return };
     let above = 1 + shown as u16;
@@ -111,14 +115,23 @@ fn running(shared: &Shared) -> Option<String> {
     Some(format!("{} judging: {phase}{}", shared.palette.glyph(Glyph::Running), share.unwrap_or_default()))
 }
 
-/// The sentences, wrapped, each line with its role.
-fn sentences(pane: &ComparePane, width: u16, shared: &Shared) -> Vec<(String, Role)> {
+/// A line of the sentences.
+struct Line {
+    /// What stands before it; a blank keeps its place on the lines below.
+    mark: Option<(&'static str, Role)>,
+    text: String,
+    role: Role,
+}
+
+/// The sentences, wrapped.
+fn sentences(pane: &ComparePane, width: u16, shared: &Shared) -> Vec<Line> {
     let room = usize::from(width.saturating_sub(2));
     let palette = &shared.palette;
     let key = shared.keymap.key(Context::Compare, Action::New).unwrap_or_default();
     let mut lines = Vec::new();
     let mut say = |text: &str, role: Role| {
-        lines.extend(wrap(&visible(text, palette), room).into_iter().map(|line| (line, role)));
+        let wrapped = wrap(&visible(text, palette), room).into_iter();
+        lines.extend(wrapped.map(|text| Line { mark: None, text, role }));
     };
     match &pane.judged {
         Some(Ok(judged)) => {
@@ -126,12 +139,18 @@ fn sentences(pane: &ComparePane, width: u16, shared: &Shared) -> Vec<(String, Ro
                 let text = format!("The documents changed since this was measured: {key} judges the models anew.");
                 say(&text, Role::Warning);
             }
-            let role = match judged.verdict.answer {
-                Fell::Better => Role::Good,
-                Fell::Worse => Role::Bad,
-                Fell::Undecided => Role::Text,
+            // The way it fell is in the words; the mark lets the eye find it.
+            let mark = match judged.verdict.answer {
+                Fell::Better => (palette.glyph(Glyph::Up), Role::Good),
+                Fell::Worse => (palette.glyph(Glyph::Fall), Role::Bad),
+                Fell::Undecided => (palette.glyph(Glyph::Dot), Role::Dim),
             };
-            say(&judged.verdict.text, role);
+            let wrapped = wrap(&visible(&judged.verdict.text, palette), room.saturating_sub(2));
+            lines.extend(wrapped.into_iter().enumerate().map(|(at, text)| Line {
+                mark: Some(if at == 0 { mark } else { (" ", Role::Dim) }),
+                text,
+                role: Role::Text,
+            }));
         }
         Some(Err(problem)) => say(&format!("The newest evaluation cannot be read: {problem}"), Role::Warning),
         None if running(shared).is_some() => say("The models are being judged.", Role::Dim),
@@ -155,8 +174,25 @@ fn shown(findings: &Findings, lines: usize) -> Vec<&System> {
     systems
 }
 
+/// What a system is called in the table: what it is to the sentences, then its name.
+fn label(findings: &Findings, system: &System) -> String {
+    let word = |kind| if kind == SystemKind::Tuned { "tuned" } else { "base" };
+    match system.kind {
+        SystemKind::Base | SystemKind::Tuned => format!("{}: {}", word(system.kind), short(&system.name)),
+        SystemKind::Bm25 => system.name.clone(),
+        SystemKind::Fusion => {
+            let model = findings.systems.iter().find(|it| Some(&it.name) == system.model.as_ref());
+            let how = if system.name.ends_with(", ranks") { ", ranks" } else { "" };
+            model.map_or_else(|| short(&system.name), |model| format!("BM25 + {}{how}", word(model.kind)))
+        }
+    }
+}
+
 /// The difference of a system that a reader asks for: tuned against base, others against the model.
 fn worth(findings: &Findings, system: &System) -> Option<Delta> {
+    if system.kind == SystemKind::Base {
+        return None;
+    }
     let base = findings.of_kind(SystemKind::Base);
     let model = findings.of_kind(SystemKind::Tuned).or(base);
     let against = if system.kind == SystemKind::Tuned { base } else { model };
@@ -170,7 +206,7 @@ fn table(findings: &Findings, area: Rect, buffer: &mut Buffer, palette: &Palette
     let systems = shown(findings, usize::from(area.height) - 1);
     let base = findings.of_kind(SystemKind::Base);
     let best = systems.iter().map(|system| system.metrics.mrr10).fold(f64::MIN, f64::max);
-    let longest = systems.iter().map(|system| short(&system.name).width() as u16).max().unwrap_or(0);
+    let longest = systems.iter().map(|system| label(findings, system).width() as u16).max().unwrap_or(0);
     let width = area.width.saturating_sub(2);
     // What a difference is worth: all of it, or as many of its columns as fit.
     let mut beside = WORTH.len();
@@ -201,7 +237,7 @@ fn table(findings: &Findings, area: Rect, buffer: &mut Buffer, palette: &Palette
             put_number(buffer, end, area.y, "to base", Role::Dim);
         }
     }
-    for (at, label) in ["against", "95 %", "p", "won same lost"].iter().take(beside).enumerate() {
+    for (at, label) in ["vs", "95 %", "p", "won same lost"].iter().take(beside).enumerate() {
         if at == 0 {
             put(buffer, end + 3, area.y, WORTH[0], label, dim, palette);
         }
@@ -213,7 +249,7 @@ fn table(findings: &Findings, area: Rect, buffer: &mut Buffer, palette: &Palette
     for (line, system) in systems.iter().enumerate() {
         let y = area.y + 1 + line as u16;
         let top = system.metrics.mrr10 == best;
-        let shown = cut(&visible(&short(&system.name), palette), usize::from(name), palette);
+        let shown = cut(&visible(&label(findings, system), palette), usize::from(name), palette);
         put(buffer, x, y, name, &shown, palette.style(if top { Role::Title } else { Role::Text }), palette);
         let mut end = x + name;
         for (at, (_, width, of)) in COLUMNS.iter().enumerate() {
@@ -231,12 +267,14 @@ fn table(findings: &Findings, area: Rect, buffer: &mut Buffer, palette: &Palette
             }
         }
         let Some(delta) = worth(findings, system) else { continue };
-        let against = cut(&visible(&short(&delta.b), palette), usize::from(WORTH[0]) - 3, palette);
+        let of = findings.systems.iter().find(|system| system.name == delta.b);
+        let against =
+            of.map_or("", |system| if system.kind == SystemKind::Tuned { "tuned" } else { "base" }).to_owned();
         let texts = [
             against,
             format!("{} to {}", signed(delta.ci95[0]), signed(delta.ci95[1])),
             if delta.p_value < 0.0001 { "<0.0001".to_owned() } else { format!("{:.4}", delta.p_value) },
-            format!("{} {:>4} {:>4}", delta.wins, delta.ties, delta.losses),
+            format!("{:>3} {:>4} {:>4}", delta.wins, delta.ties, delta.losses),
         ];
         for (at, text) in texts.iter().take(beside).enumerate() {
             if at == 0 {

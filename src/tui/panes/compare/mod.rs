@@ -31,6 +31,7 @@ const TOKENIZERS: usize = 3;
 
 /// The pane.
 #[derive(Debug, Default)]
+#[allow(clippy::struct_excessive_bools)] // each is a state of its own, and holds with any of the others
 pub struct ComparePane {
     /// Whether it was ever looked at: before, nothing is loaded.
     opened: bool,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::buffer::Buffer;
 
+use crate::runs::{State as RunState, Status};
 use crate::tui::message::{Effect, Msg};
 use crate::tui::model::{Model, update};
 use crate::tui::overlay::Overlay;
@@ -76,7 +77,8 @@ fn judged() -> Judged {
             ndcg10: mrr10 + 0.05,
             ..Metrics::default()
         };
-        System::new(kind, name, None, metrics)
+        let model = (kind == SystemKind::Fusion).then_some(TUNED);
+        System::new(kind, name, model, metrics)
     };
     let delta = |a: &str, b: &str, mrr10: f64, p_value: f64, counts: (usize, usize, usize)| Delta {
         a: a.to_owned(),
@@ -496,6 +498,39 @@ fn screens_before_there_is_anything() {
     answer(&mut model, Answer::State(gone));
     answer(&mut model, Answer::Judged { number: 1, judged: None });
     insta::assert_snapshot!("corpus_gone_80x24", text(&draw(&model, 80, 24)));
+}
+
+#[test]
+fn a_running_evaluation_is_shown_until_it_ends() {
+    let mut model = ready();
+    let run = |state: RunState| Status {
+        id: "run-1".to_owned(),
+        job: "evaluate".to_owned(),
+        state,
+        stalled: false,
+        by_heartbeat: false,
+        created_unix_ms: 0,
+        started_unix_ms: Some(0),
+        last_event_unix_ms: Some(0),
+        device: "cpu".to_owned(),
+        settings: serde_json::Value::Null,
+        phase: "embed passages by cold-embed@v1".to_owned(),
+        progress: Some((840, Some(2001), "texts".to_owned())),
+        step_ms: None,
+        error: None,
+        result: serde_json::Value::Null,
+        garbage: 0,
+        problem: None,
+        loading: false,
+    };
+    update(&mut model, Msg::Runs(vec![run(RunState::Running)]));
+    let judging = "● judging: embed passages by cold-embed@v1 41 %";
+    for (width, height) in [(80, 24), (120, 40)] {
+        let screen = text(&draw(&model, width, height));
+        assert!(screen.contains(judging), "{screen}");
+    }
+    update(&mut model, Msg::Runs(vec![run(RunState::Finished)]));
+    assert!(!text(&draw(&model, 120, 40)).contains("judging"));
 }
 
 #[test]

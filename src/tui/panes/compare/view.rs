@@ -226,12 +226,13 @@ fn one(
         }
         (Some(ranking), Some(Ok(hits))) => {
             let selected = pane.selected().map(|(_, _, hit, _)| hit.passage);
+            let widths = Widths::of(hits, system.kind, ranking.is_question, palette);
             for (line, (rank, found)) in hits.iter().enumerate().skip(top).take(usize::from(rows.height)).enumerate() {
                 let y = rows.y + line as u16;
                 let cursor = focused && rank == pane.hit;
                 let same = selected == Some(found.passage);
                 let at = Rect { y, height: 1, ..rows };
-                hit(ranking, system.kind, (rank, found), (cursor, same), at, buffer, palette);
+                hit(ranking, &widths, (rank, found), (cursor, same), at, buffer, palette);
             }
         }
         (_, Some(Err(problem))) => say(problem, Role::Warning, rows, buffer, palette),
@@ -258,7 +259,7 @@ fn header(
     let right = match ranked {
         Some(ranked) if question => {
             let rank = ranked.relevant_at.map_or_else(|| ">100".to_owned(), |rank| rank.to_string());
-            format!("{} {rank}", palette.glyph(Glyph::Relevant))
+            format!("{} rank {rank}", palette.glyph(Glyph::Relevant))
         }
         _ => pane
             .findings()
@@ -281,10 +282,35 @@ fn milliseconds(ms: f64) -> String {
     if ms < 0.95 { "<1 ms".to_owned() } else { format!("{ms:.0} ms") }
 }
 
+/// How wide the numbers of a column's hits are: what they do not need, the places get.
+struct Widths {
+    kind: SystemKind,
+    score: u16,
+    moved: u16,
+    mark: u16,
+}
+
+impl Widths {
+    fn of(hits: &[RankedHit], kind: SystemKind, is_question: bool, palette: &Palette) -> Self {
+        let widest = |of: &dyn Fn(&RankedHit) -> usize| hits.iter().map(of).max().unwrap_or(0) as u16;
+        Self {
+            kind,
+            score: widest(&|hit| score(kind, hit).width()),
+            moved: widest(&|hit| moved(hit.moved, palette).0.width()),
+            mark: if is_question { 2 } else { 0 },
+        }
+    }
+}
+
+/// A score as its system writes it: cosines and fused scores are small, BM25's are not.
+fn score(kind: SystemKind, hit: &RankedHit) -> String {
+    if kind == SystemKind::Bm25 { format!("{:.1}", hit.score) } else { format!("{:.2}", hit.score) }
+}
+
 /// One hit: rank, place, whether it answers, score, move against the base.
 fn hit(
     ranking: &Ranking,
-    kind: SystemKind,
+    widths: &Widths,
     (rank, found): (usize, &RankedHit),
     (cursor, same): (bool, bool),
     area: Rect,
@@ -303,18 +329,18 @@ fn hit(
         put(buffer, area.x, area.y, area.width, &blank, palette.style(Role::Cursor), palette);
     }
     let mut right = area.right();
-    if kind != SystemKind::Base {
+    if widths.moved > 0 {
+        right = right.saturating_sub(widths.moved);
         let (text, role) = moved(found.moved, palette);
-        put(buffer, right.saturating_sub(4), area.y, 4, &text, style(role), palette);
-        right = right.saturating_sub(5);
+        put(buffer, right, area.y, widths.moved, &text, style(role), palette);
+        right = right.saturating_sub(1);
     }
-    let score = if kind == SystemKind::Bm25 { format!("{:.1}", found.score) } else { format!("{:.2}", found.score) };
-    put_right(buffer, right, area.y, 6, &score, style(Role::Text), palette);
-    right = right.saturating_sub(7);
+    put_right(buffer, right, area.y, widths.score, &score(widths.kind, found), style(Role::Text), palette);
+    right = right.saturating_sub(widths.score + 1);
     if found.relevant {
         put_right(buffer, right, area.y, 1, palette.glyph(Glyph::Relevant), style(Role::Accent), palette);
     }
-    right = right.saturating_sub(2);
+    right = right.saturating_sub(widths.mark);
     put_right(buffer, area.x + 2, area.y, 2, &(rank + 1).to_string(), style(Role::Dim), palette);
     let x = area.x + 3;
     let room = right.saturating_sub(x);

@@ -55,6 +55,9 @@ pub(super) enum Loaded {
     Ended(Option<String>),
 }
 
+/// A model's name and kind, and the model or why it cannot be found.
+type Named = (String, SystemKind, Result<Contender, String>);
+
 /// A thread that loads. Dropped, it is cancelled.
 pub(super) struct Loader {
     loaded: Receiver<Loaded>,
@@ -142,8 +145,8 @@ impl Load {
         let _ = self.sender.send(loaded);
     }
 
-    /// Name, kind, and the model or why it cannot be found: one that is gone does not take the others with it.
-    fn contenders(&self) -> (Vec<(String, SystemKind, Result<Contender, String>)>, Vec<String>) {
+    /// The models to compare, and what one should know of them: one that is gone does not take the others with it.
+    fn contenders(&self) -> (Vec<Named>, Vec<String>) {
         let text = |error: crate::encoder::Error| error.to_string();
         let mut notes = Vec::new();
         if !self.opening.models.is_empty() {
@@ -199,7 +202,7 @@ impl Load {
     }
 
     /// The models' tokenizers and those asked for beside; who shares one is named together.
-    fn splitters(&self, contenders: &[(String, SystemKind, Result<Contender, String>)]) -> Vec<Splitter> {
+    fn splitters(&self, contenders: &[Named]) -> Vec<Splitter> {
         let of_models = contenders.iter().filter_map(|(name, _, found)| {
             let path = found.as_ref().ok()?.found.path.clone();
             Some((name.clone(), path))
@@ -226,7 +229,7 @@ fn tokenizer_file(path: &Path) -> std::path::PathBuf {
 }
 
 /// The columns: the models, BM25, and BM25 with the last model.
-fn systems(contenders: &[(String, SystemKind, Result<Contender, String>)], analyzer: &str) -> Vec<SystemState> {
+fn systems(contenders: &[Named], analyzer: &str) -> Vec<SystemState> {
     let models = contenders.iter().map(|(name, kind, found)| SystemState {
         name: name.clone(),
         kind: *kind,
