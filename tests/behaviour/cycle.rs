@@ -27,7 +27,7 @@ fn the_cycle_runs_on_the_sample_corpus() {
     let again = json(&mut here(&["inspect", "--tokenizer", "bpe@v1"]));
     assert_eq!(again["unseen"], json!({ "ratio_train": train, "ratio_heldout": heldout }));
     let details = |version: &str| -> Value {
-        let file = root.join(".lapidary/tokenizers/bpe").join(version).join("manifest.json");
+        let file = root.join("tokenizers/bpe").join(version).join("manifest.json");
         serde_json::from_slice::<Value>(&std::fs::read(file).unwrap()).unwrap()["details"].clone()
     };
     let curve = details("v1")["curve"].as_array().unwrap().clone();
