@@ -157,19 +157,18 @@ fn grow(series: &mut Series, source: &Series, axis: XAxis, run: &LiveRun) {
     let (steps, times) = (run.times.x(), run.times.values(Values::Raw));
     let start = run.started_ms as f64 / 1000.0;
     let epoch = run.steps_per_epoch();
-    for at in series.len()..source.len() {
-        let step = source.x()[at];
+    for (at, (step, y)) in source.x().iter().zip(source.values(Values::Raw)).enumerate().skip(series.len()) {
         // Numbers come with their step: their times stand at the same index.
-        let timed = steps.get(at).is_some_and(|timed| timed.to_bits() == step.to_bits());
-        let x = match axis {
-            XAxis::Epoch => epoch.map(|epoch| step / epoch),
-            XAxis::Elapsed if timed => Some(f64::from(times[at])),
-            XAxis::Clock if timed => Some(start + f64::from(times[at])),
-            _ => axis.place(run, step),
+        let timed = steps.get(at).filter(|timed| timed.to_bits() == step.to_bits()).map(|_| f64::from(times[at]));
+        let x = match (axis, timed) {
+            (XAxis::Epoch, _) => epoch.map(|epoch| step / epoch),
+            (XAxis::Elapsed, Some(time)) => Some(time),
+            (XAxis::Clock, Some(time)) => Some(start + time),
+            _ => axis.place(run, *step),
         };
         let Some(x) = x else { return };
         // A clock that was set back does not undo steps.
         let x = series.last().map_or(x, |last| x.max(last.x));
-        series.append(x, source.values(Values::Raw)[at]);
+        series.append(x, *y);
     }
 }

@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::Shown;
 use crate::tui::palette::Palette;
 use crate::tui::widgets::line::cut;
 use crate::tui::widgets::symbols::visible;
-use unicode_width::UnicodeWidthStr as _;
 
 /// No column is wider.
 const WIDEST: usize = 28;
 
 /// A title and a table: a row for each setting that differs, a column for each run. Of a single run all settings.
-pub(super) fn of(runs: &[Shown<'_>], palette: &Palette) -> (String, Vec<String>) {
+pub(super) fn of(runs: &[Shown<'_>], palette: Palette) -> (String, Vec<String>) {
     let all: Vec<BTreeMap<String, String>> = runs.iter().map(|run| settings(run)).collect();
     let mut names: Vec<&String> = all.iter().flat_map(BTreeMap::keys).collect();
     names.sort_unstable();
@@ -29,7 +29,7 @@ pub(super) fn of(runs: &[Shown<'_>], palette: &Palette) -> (String, Vec<String>)
             format!("What differs between {} runs; {} settings are the same", runs.len(), names.len() - same)
         }
     };
-    let cell = |text: &str| cut(&visible(text, palette), WIDEST, palette);
+    let cell = |text: &str| cut(&visible(text, &palette), WIDEST, &palette);
     let mut table: Vec<Vec<String>> = Vec::new();
     if several {
         let heads = runs.iter().map(|run| cell(&format!("{} {}", palette.series_mark(run.index), run.name)));

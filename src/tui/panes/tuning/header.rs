@@ -40,14 +40,11 @@ pub(super) fn draw(open: &Shown<'_>, area: Rect, buffer: &mut Buffer, shared: &S
         let used = put_right(buffer, second.right(), second.y, second.width, &count, dim, palette);
         second.width = second.width.saturating_sub(used + GAP);
     }
-    match words(open, shared) {
-        Some((said, role)) => {
-            put(buffer, second.x, second.y, second.width, &said, palette.style(role), palette);
-        }
-        None => {
-            let parts: Vec<(String, Style)> = fast(open).into_iter().map(|part| (part, dim)).collect();
-            put_spaced(&parts, second, buffer, shared);
-        }
+    if let Some((said, role)) = words(open, shared) {
+        put(buffer, second.x, second.y, second.width, &said, palette.style(role), palette);
+    } else {
+        let parts: Vec<(String, Style)> = fast(open).into_iter().map(|part| (part, dim)).collect();
+        put_spaced(&parts, second, buffer, shared);
     }
 }
 

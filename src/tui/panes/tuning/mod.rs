@@ -8,6 +8,7 @@ mod axis;
 mod charts;
 mod differences;
 mod header;
+mod moves;
 mod numbers;
 mod readings;
 mod view;
@@ -36,8 +37,6 @@ const JOBS: &[&str] = &["tune", "align", "distill"];
 const SMOOTHINGS: [f64; 4] = [0.0, 0.6, 0.9, 0.97];
 /// Columns that the crosshair moves when it moves far.
 const FAR: i32 = 10;
-/// Steps that a window shows at the least.
-const LEAST_WINDOW: f64 = 8.0;
 /// Runs that can be told apart: the palette's marks.
 const MOST: usize = 6;
 
@@ -99,8 +98,8 @@ impl TuningPane {
     fn shown<'a>(&self, shared: &'a Shared) -> Vec<Shown<'a>> {
         let statuses: Vec<&Status> = self.ids(shared).into_iter().filter_map(|id| shared.runs.status(id)).collect();
         let shown = statuses.iter().enumerate().map(|(index, status)| {
-            let name = name(status, &shared.palette);
-            let same = statuses.iter().filter(|other| self::name(other, &shared.palette) == name).count();
+            let name = name(status, shared.palette);
+            let same = statuses.iter().filter(|other| self::name(other, shared.palette) == name).count();
             let name = if same > 1 { format!("{name} {}", moment(status, shared)) } else { name };
             let live = shared.runs.live(&status.id);
             let baseline = self.baseline.as_ref() == Some(&status.id);
@@ -144,90 +143,6 @@ impl TuningPane {
         }
     }
 
-    fn move_crosshair(&mut self, columns: i32, shared: &Shared) -> Vec<Effect> {
-        let Some((live, loss)) = self.live(shared).and_then(|live| Some((live, live.scalars.get("loss")?))) else {
-            return say("no step to read yet");
-        };
-        let steps = loss.x();
-        let Some(last) = steps.len().checked_sub(1) else { return say("no step to read yet") };
-        let at = self.crosshair.and_then(|step| loss.nearest(Values::Raw, step)).map_or(steps[last], |point| point.x);
-        let index = steps.partition_point(|step| *step < at).min(last);
-        let moved = self.axis.place(live, at).and_then(|x| {
-            let x = self.axes.borrow()[0].step(x, columns);
-            let step = self.axis.step_at(live, x)?;
-            loss.nearest(Values::Raw, step).map(|point| point.x)
-        });
-        let right = columns > 0;
-        // Where a column is less than a step, or the window ends, a step is the least.
-        let next = if right { steps[(index + 1).min(last)] } else { steps[index.saturating_sub(1)] };
-        let moved = moved.filter(|moved| if right { *moved > at } else { *moved < at }).unwrap_or(next);
-        self.read_at(moved, steps[last]);
-        Vec::new()
-    }
-
-    /// Puts the crosshair on a step and the window around it.
-    fn read_at(&mut self, step: f64, last: f64) {
-        self.crosshair = Some(step);
-        if step >= last {
-            self.still = false;
-        }
-        if let Some((from, to)) = self.window.get() {
-            let half = (to - from) / 2.0;
-            if step < from || step > to {
-                let start = (step - half).max(0.0);
-                self.window.set(Some((start, start + 2.0 * half)));
-            }
-            self.still = step < last && (self.still || self.window.get().is_some_and(|(_, to)| to < last));
-        }
-    }
-
-    fn zoom(&mut self, closer: bool, shared: &Shared) -> Vec<Effect> {
-        let last = self.live(shared).and_then(|live| live.scalars.get("loss")?.last());
-        let Some(last) = last.map(|point| point.x) else { return say("no step to look at yet") };
-        let whole = (0.0, last * 1.05);
-        let (from, to) = self.window.get().unwrap_or(whole);
-        let around = self.crosshair.unwrap_or(last).clamp(from, to.max(from));
-        let factor = if closer { 0.5 } else { 2.0 };
-        if closer && (to - from) * factor < LEAST_WINDOW {
-            return say("as close as it gets");
-        }
-        let span = (to - from) * factor;
-        let start = (around - (around - from) * factor).max(0.0);
-        if span >= whole.1 {
-            self.window.set(None);
-            self.still = false;
-        } else {
-            self.window.set(Some((start, start + span)));
-            self.still = start + span < last;
-        }
-        Vec::new()
-    }
-
-    fn follow(&mut self, shared: &Shared) -> Vec<Effect> {
-        let last = self.live(shared).and_then(|live| live.scalars.get("loss")?.last());
-        let (Some((from, to)), Some(last)) = (self.window.get(), last) else {
-            return say("all steps are in view, the newest too");
-        };
-        self.still = !self.still;
-        if self.still {
-            return say("the window stays where it is");
-        }
-        self.window.set(Some(view::ahead((from, to), last.x)));
-        say("the window follows the newest step")
-    }
-
-    fn next_axis(&mut self, shared: &Shared) -> Vec<Effect> {
-        self.axis = self.axis.next();
-        let known = self.live(shared).is_some_and(|live| live.steps_per_epoch().is_some());
-        let mut effects = Vec::new();
-        if self.axis == XAxis::Epoch && !known {
-            self.axis = self.axis.next();
-            effects = say("how many steps make an epoch is not known for this run: x is the time since the start");
-        }
-        self.forget_axes();
-        effects
-    }
-
     fn smooth(shared: &Shared) -> Vec<Effect> {
         let next = SMOOTHINGS.iter().find(|factor| **factor > shared.smoothing + 1e-9).unwrap_or(&SMOOTHINGS[0]);
         vec![Effect::Smooth(*next)]
@@ -260,7 +175,7 @@ impl TuningPane {
         }
         self.baseline = Some(open.id.clone());
         let other = shared.keymap.key(Context::Tuning, Action::PreviousRun).unwrap_or_default();
-        say(format!("{} is the baseline: open another run ({other}) to compare", name(open, &shared.palette)))
+        say(format!("{} is the baseline: open another run ({other}) to compare", name(open, shared.palette)))
     }
 
     fn ask(&self, action: Action, shared: &Shared) -> Vec<Effect> {
@@ -321,7 +236,7 @@ impl Pane for TuningPane {
                 if runs.is_empty() {
                     return say("no run to compare");
                 }
-                let (title, lines) = differences::of(&runs, &shared.palette);
+                let (title, lines) = differences::of(&runs, shared.palette);
                 return vec![Effect::Open(Box::new(Overlay::Text { title, lines, scroll: Scroll::default() }))];
             }
             Action::PreviousRun => return self.walk(1, shared),
@@ -404,9 +319,9 @@ impl Pane for TuningPane {
 }
 
 /// What a run makes, or its id.
-fn name(status: &Status, palette: &Palette) -> String {
+fn name(status: &Status, palette: Palette) -> String {
     let name = status.settings.get("name").and_then(serde_json::Value::as_str).unwrap_or(&status.id);
-    visible(name, palette).into_owned()
+    visible(name, &palette).into_owned()
 }
 
 /// When a run was made, short: `14:02`, `11-23 14:02` where that was another day.

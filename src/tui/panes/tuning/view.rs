@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::charts::{self, Chart};
-use super::{Shown, TuningPane, header, name, readings};
+use super::{Shown, TuningPane, header, moves, name, readings};
 use crate::runs::Status;
 use crate::tui::keymap::{Action, Context};
 use crate::tui::live::LiveRun;
@@ -34,7 +34,7 @@ pub(super) fn draw(pane: &TuningPane, area: Rect, buffer: &mut Buffer, shared: &
     if runs.len() > 1 {
         legend(&runs, Rect { y: area.y + 2, height: 1, ..area }, buffer, shared);
     }
-    follow(pane, open.live);
+    moves::keep_up(pane, open.live);
     let lives: Vec<&LiveRun> = runs.iter().filter_map(|run| run.live).collect();
     let mut curves = pane.curves.borrow_mut();
     curves.prepare(pane.axis, &lives, &Chart::ALL.map(Chart::name));
@@ -83,26 +83,6 @@ fn places(wide: bool, four: bool, area: Rect) -> Vec<(Chart, Rect)> {
     }
 }
 
-/// A window that follows moves on when the newest step leaves it, by a quarter of its width: moved step by step, it
-/// would be drawn anew each time.
-fn follow(pane: &TuningPane, live: Option<&LiveRun>) {
-    let last = live.and_then(|live| live.scalars.get("loss")?.last());
-    if let (false, Some(window), Some(last)) = (pane.still, pane.window.get(), last)
-        && last.x > window.1
-    {
-        pane.window.set(Some(ahead(window, last.x)));
-    }
-}
-
-/// The window moved so that a step has a quarter of it ahead; as it was where the step is in it.
-pub(super) fn ahead((from, to): (f64, f64), step: f64) -> (f64, f64) {
-    if (from..=to).contains(&step) {
-        return (from, to);
-    }
-    let start = (step - (to - from) * 0.75).max(0.0);
-    (start, start + (to - from))
-}
-
 fn legend(runs: &[Shown<'_>], area: Rect, buffer: &mut Buffer, shared: &Shared) {
     let palette = &shared.palette;
     let mut x = area.x;
@@ -126,7 +106,7 @@ fn legend(runs: &[Shown<'_>], area: Rect, buffer: &mut Buffer, shared: &Shared) 
 pub(super) fn row(status: &Status, shared: &Shared) -> String {
     let palette = &shared.palette;
     let (glyph, _, _) = header::state(status, shared);
-    let name = cut(&name(status, palette), 20, palette);
+    let name = cut(&name(status, *palette), 20, palette);
     let score = status.result.get("dev_mrr10").and_then(serde_json::Value::as_f64);
     let score = score.map(|score| format!("MRR@10 {score:.3}")).unwrap_or_default();
     let pad = " ".repeat(20usize.saturating_sub(unicode_width::UnicodeWidthStr::width(name.as_str())));
