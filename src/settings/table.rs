@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 use super::jobs::{EvaluateSettings, PairsImportSettings, PairsSettings, TokenizerSettings, TuneSettings};
 use super::{Parameter, SettingError, Settings, Shape, with_overrides};
 
+/// Parameters with what was given for them.
+type Given<'a> = [(&'a str, &'a str)];
+
 /// One job: its name, its command line, its parameters.
 #[derive(Clone, Copy)]
 pub struct JobTable {
@@ -20,7 +23,7 @@ pub struct JobTable {
     pub operands: &'static [Operand],
     parameters: fn() -> &'static [Parameter],
     defaults: fn(Option<&toml::Table>) -> Result<Vec<String>, SettingError>,
-    record: fn(&[(&str, &str)]) -> Result<Value, SettingError>,
+    record: fn(&Given<'_>) -> Result<Value, SettingError>,
     check: fn(&str, &str) -> Result<(), SettingError>,
     table: &'static str,
     wrapped: bool,
@@ -112,7 +115,7 @@ fn defaults<S: Settings>(overrides: Option<&toml::Table>) -> Result<Vec<String>,
     Ok(S::parameters().iter().map(|parameter| settings.get(parameter.name).unwrap_or_default()).collect())
 }
 
-fn record<S: Settings>(values: &[(&str, &str)]) -> Result<Value, SettingError> {
+fn record<S: Settings>(values: &Given<'_>) -> Result<Value, SettingError> {
     let mut settings = S::default();
     for (name, given) in values {
         settings.set(name, given)?;

@@ -337,7 +337,7 @@ mod tests {
         assert_eq!(shown(tokenizer, text), expected, "{text:?}");
     }
 
-    /// A WordPiece vocabulary of these pieces, with BERT's pipeline.
+    /// A `WordPiece` vocabulary of these pieces, with BERT's pipeline.
     fn bert(pieces: &[&str]) -> Tokenizer {
         let vocabulary = ["[UNK]"].iter().chain(pieces).zip(0..).map(|(piece, id)| ((*piece).to_owned(), id));
         let model = tokenizers::models::wordpiece::WordPiece::builder()

@@ -56,10 +56,7 @@ pub fn watch(workspace: &Workspace, watched: &Watched, outbox: &Outbox) {
     let clock = SystemClock::default();
     let mut watcher = WorkspaceWatcher::default();
     loop {
-        let more = match watcher.look(workspace, &watched.get(), outbox, &clock) {
-            Some(more) => more,
-            None => return,
-        };
+        let Some(more) = watcher.look(workspace, &watched.get(), outbox, &clock) else { return };
         if !more {
             watched.wait();
         }
@@ -115,7 +112,7 @@ impl WorkspaceWatcher {
             followed.in_full = in_full;
             let settled = !followed.watcher.status().state.is_live() && !followed.watcher.status().loading;
             // A run that is over may be resumed: it is looked at now and then.
-            if settled && !in_full && followed.failed.is_none() && self.looks % SELDOM != 0 {
+            if settled && !in_full && followed.failed.is_none() && !self.looks.is_multiple_of(SELDOM) {
                 continue;
             }
             match followed.watcher.poll(BATCH, TURN, clock.unix_ms()) {

@@ -13,7 +13,7 @@ use crate::support::{json, lapidary, sample_workspace};
 /// The first ranking by so many systems.
 fn ranking(messages: &Receiver<Msg>, systems: usize) -> Ranking {
     loop {
-        let message = messages.recv_timeout(Duration::from_secs(120)).expect("the worker went silent");
+        let message = messages.recv_timeout(Duration::from_mins(2)).expect("the worker went silent");
         if let Msg::Answer(AnyAnswer::Compare(Answer::Ranking(ranking))) = message
             && ranking.systems.len() == systems
         {

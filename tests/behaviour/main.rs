@@ -12,3 +12,5 @@ mod parity;
 mod reviews;
 mod runs;
 mod support;
+#[cfg(unix)]
+mod workbench;

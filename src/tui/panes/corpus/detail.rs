@@ -51,7 +51,10 @@ impl CorpusPane {
         if let (Some(bare), Some(table)) = (bare, &self.words) {
             let times = table.times(bare);
             let place = if width >= 60 { " in the corpus" } else { "" };
-            line.push((format!("   {} time{}{place}", thousands(times), if times == 1 { "" } else { "s" }), Role::Text));
+            line.push((
+                format!("   {} time{}{place}", thousands(times), if times == 1 { "" } else { "s" }),
+                Role::Text,
+            ));
             let cost = times * word.cost() as u64;
             if cost > 0 {
                 line.push((format!("   costs {} tokens", thousands(cost)), Role::Text));
@@ -61,11 +64,19 @@ impl CorpusPane {
     }
 
     /// The same word under the other tokenizer.
-    fn other_line(&self, tokenizer: &str, text: &str, word: &WordPieces, width: u16, palette: &Palette) -> Option<Line> {
+    fn other_line(
+        &self,
+        tokenizer: &str,
+        text: &str,
+        word: &WordPieces,
+        width: u16,
+        palette: &Palette,
+    ) -> Option<Line> {
         let split = self.split(tokenizer)?;
         let token = token_at(split, word.range.start);
         let found = split.words.iter().find(|other| other.range == word.range).cloned();
-        let found = found.or_else(|| Some(WordPieces { range: split.spans.get(token)?.range.clone(), spans: token..token + 1 }))?;
+        let found = found
+            .or_else(|| Some(WordPieces { range: split.spans.get(token)?.range.clone(), spans: token..token + 1 }))?;
         let shown = self.shown.as_ref()?;
         let layout = self.layouts.borrow_mut().get(&shown.text, Some(split), width, Options::of(palette));
         let count = found.spans.len();
@@ -78,11 +89,19 @@ impl CorpusPane {
     }
 
     /// A line for each piece: id, piece as the vocabulary writes it, bytes, how often it comes.
-    fn piece_lines(&self, tokenizer: &str, split: &Split, word: &WordPieces, width: u16, palette: &Palette) -> Vec<Line> {
+    fn piece_lines(
+        &self,
+        tokenizer: &str,
+        split: &Split,
+        word: &WordPieces,
+        width: u16,
+        palette: &Palette,
+    ) -> Vec<Line> {
         let spans = &split.spans[word.spans.clone()];
         let frequencies = self.counts.get(tokenizer).and_then(|counts| counts.frequencies.as_ref());
         let written: Vec<String> = spans.iter().map(|span| visible(&span.piece, palette).into_owned()).collect();
-        let column = written.iter().map(|piece| unicode_width::UnicodeWidthStr::width(piece.as_str())).max().unwrap_or(0);
+        let column =
+            written.iter().map(|piece| unicode_width::UnicodeWidthStr::width(piece.as_str())).max().unwrap_or(0);
         let hexes: Vec<String> = spans.iter().map(|span| hex(&span.bytes)).collect();
         let times: Vec<String> = spans
             .iter()

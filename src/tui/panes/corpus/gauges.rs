@@ -72,7 +72,15 @@ impl CorpusPane {
         let mut end = area.x;
         for (x, slot) in names {
             let name = visible(name_of(slot), palette);
-            end = x + put(buffer, x, area.y, room, &cut(&name, usize::from(room), palette), palette.style(Role::Text), palette);
+            end = x + put(
+                buffer,
+                x,
+                area.y,
+                room,
+                &cut(&name, usize::from(room), palette),
+                palette.style(Role::Text),
+                palette,
+            );
         }
         if usize::from(area.right().saturating_sub(end + 2)) >= good.width() {
             put_right(buffer, area.right(), area.y, 30, &good, palette.style(Role::Dim), palette);
@@ -81,7 +89,8 @@ impl CorpusPane {
             [0, 1].map(|nth| scopes.iter().map(|scope| self.verdict(*scope, &slots, nth, shared)).collect());
         for (row, scope) in scopes.iter().enumerate() {
             let y = area.y + 1 + row as u16;
-            let left = Rect { x: area.x, y, width: if seconds.is_some() { SCOPE + half - 1 } else { area.width }, height: 1 };
+            let left =
+                Rect { x: area.x, y, width: if seconds.is_some() { SCOPE + half - 1 } else { area.width }, height: 1 };
             self.draw_gauge(*scope, first, &verdicts[0], row, (SCOPE - 1, left), buffer, palette);
             if let Some(second) = seconds {
                 let right = Rect { x: area.x + SCOPE + half, y, width: half, height: 1 };
@@ -158,7 +167,12 @@ impl CorpusPane {
                 _ => "fragmented".to_owned(),
             },
         };
-        [change.unwrap_or_default(), words].iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join("  ")
+        [change.unwrap_or_default(), words]
+            .iter()
+            .filter(|part| !part.is_empty())
+            .cloned()
+            .collect::<Vec<_>>()
+            .join("  ")
     }
 }
 

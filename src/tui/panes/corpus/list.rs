@@ -98,7 +98,11 @@ impl CorpusPane {
             let row = Rect { y: rows.y + line as u16, height: 1, ..rows };
             let here = place == list.position();
             let data = list.row(place);
-            if self.shows_worst { self.draw_word(data, here, row, buffer, palette) } else { self.draw_document(data, here, row, buffer, palette) }
+            if self.shows_worst {
+                self.draw_word(data, here, row, buffer, palette);
+            } else {
+                self.draw_document(data, here, row, buffer, palette);
+            }
         }
         if filter {
             let y = area.bottom() - 1;
@@ -186,7 +190,15 @@ impl CorpusPane {
         ];
         let numbers: u16 = columns.iter().map(|(_, width)| *width).sum();
         let room = area.width.saturating_sub(2 + numbers);
-        put(buffer, area.x + 2, area.y, room, &cut(&visible(&worst.word, palette), usize::from(room), palette), style, palette);
+        put(
+            buffer,
+            area.x + 2,
+            area.y,
+            room,
+            &cut(&visible(&worst.word, palette), usize::from(room), palette),
+            style,
+            palette,
+        );
         let mut right = area.x + 2 + room;
         for (text, width) in columns {
             right += width;

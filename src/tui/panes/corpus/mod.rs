@@ -295,9 +295,7 @@ impl CorpusPane {
     /// Shows the first passage of the document under the cursor, unless it is the one shown.
     fn show_selected(&mut self) -> Vec<Effect> {
         match self.list.current() {
-            Some(document) if document != self.wanted.document => {
-                self.show(Place { document, nth: 0 }, Arrival::First)
-            }
+            Some(document) if document != self.wanted.document => self.show(Place { document, nth: 0 }, Arrival::First),
             _ => Vec::new(),
         }
     }

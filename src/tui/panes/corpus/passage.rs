@@ -141,7 +141,8 @@ impl CorpusPane {
         for about in [About::Corpus, About::Lines, About::Passage] {
             if let Some(text) = self.problems.get(&about) {
                 let lines = if airy { 3 } else { 2 };
-                rest = below(rest, draw_problem(text, Rect { height: rest.height.min(lines), ..rest }, buffer, palette));
+                rest =
+                    below(rest, draw_problem(text, Rect { height: rest.height.min(lines), ..rest }, buffer, palette));
             }
         }
         if airy {
@@ -234,11 +235,27 @@ impl CorpusPane {
         let mark = format!("{} ", palette.glyph(Glyph::Chevron));
         let style = palette.style(if self.scratching { Role::Accent } else { Role::Dim });
         let used = put(buffer, area.x, area.y, 2, &mark, style, palette);
-        put_field(buffer, area.x + used, area.y, area.width.saturating_sub(used), &self.scratch, self.scratching, palette);
+        put_field(
+            buffer,
+            area.x + used,
+            area.y,
+            area.width.saturating_sub(used),
+            &self.scratch,
+            self.scratching,
+            palette,
+        );
         if self.scratch.is_empty() {
             let leave = shared.keymap.key(Context::Corpus, Action::Back).unwrap_or_default();
             let text = format!("type a text; {leave} leaves");
-            put(buffer, area.x + used + 2, area.y, area.width.saturating_sub(used + 2), &text, palette.style(Role::Dim), palette);
+            put(
+                buffer,
+                area.x + used + 2,
+                area.y,
+                area.width.saturating_sub(used + 2),
+                &text,
+                palette.style(Role::Dim),
+                palette,
+            );
             return below(area, 2);
         }
         let Some((text, splits)) = &self.scratched else { return below(area, 2) };

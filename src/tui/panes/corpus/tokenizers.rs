@@ -42,7 +42,8 @@ impl CorpusPane {
 
     /// The choice of a tokenizer.
     pub(super) fn choice(&self, shared: &Shared) -> Effect {
-        let mut rows = vec![(EMBEDDED.to_owned(), "embedded               the base that every workbench carries".to_owned())];
+        let mut rows =
+            vec![(EMBEDDED.to_owned(), "embedded               the base that every workbench carries".to_owned())];
         let mut add = |value: &str, what: &str| {
             if rows.iter().all(|(known, _)| known != value) {
                 rows.push((value.to_owned(), format!("{:<22} {what}", visible(value, &shared.palette))));

@@ -110,7 +110,7 @@ impl TokenizerPane {
     }
 
     /// The training to show: one that lives, or the last where nothing came of it.
-    fn training<'a>(&self, shared: &'a Shared) -> Option<&'a LiveRun> {
+    fn training(shared: &Shared) -> Option<&LiveRun> {
         let status = shared.runs.foremost(&JOBS)?;
         status.state.is_live().then(|| shared.runs.live(&status.id)).flatten()
     }
@@ -135,7 +135,7 @@ impl TokenizerPane {
     fn step(&mut self, shared: &Shared, columns: i32) {
         let axes = self.axes.borrow();
         let middle = axes.window().0.midpoint(axes.window().1);
-        let known = self.training(shared).is_some() || self.curve.is_some();
+        let known = Self::training(shared).is_some() || self.curve.is_some();
         self.crosshair = known.then(|| axes.step(self.crosshair.unwrap_or(middle), columns));
     }
 }

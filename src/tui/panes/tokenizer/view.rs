@@ -20,7 +20,7 @@ const TRAIN: &str = "ratio_train";
 
 pub(super) fn view(pane: &TokenizerPane, area: Rect, buffer: &mut Buffer, shared: &Shared) {
     let palette = &shared.palette;
-    let training = pane.training(shared);
+    let training = TokenizerPane::training(shared);
     title(pane, training, Rect { height: 1, ..area }, buffer, shared);
     let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     let right = (body.width * 2 / 5).clamp(30, 54).min(body.width.saturating_sub(24));
@@ -94,15 +94,12 @@ fn title(pane: &TokenizerPane, training: Option<&LiveRun>, area: Rect, buffer: &
 
 fn chart(pane: &TokenizerPane, training: Option<&LiveRun>, area: Rect, buffer: &mut Buffer, shared: &Shared) {
     let palette = &shared.palette;
-    let (series, unseen): (Option<&Series>, bool) = match training {
-        Some(run) => match run.scalars.get(HELDOUT) {
-            Some(series) => (Some(series), true),
-            None => (run.scalars.get(TRAIN), false),
-        },
-        None => {
-            let unseen = pane.selected(shared).is_some_and(|version| Numbers::of(version).unseen.is_some());
-            (pane.curve.as_ref().map(|(_, series)| series), unseen)
-        }
+    let (series, unseen): (Option<&Series>, bool) = if let Some(run) = training {
+        let heldout = run.scalars.get(HELDOUT);
+        (heldout.or_else(|| run.scalars.get(TRAIN)), heldout.is_some())
+    } else {
+        let unseen = pane.selected(shared).is_some_and(|version| Numbers::of(version).unseen.is_some());
+        (pane.curve.as_ref().map(|(_, series)| series), unseen)
     };
     let whose = match (training, &pane.curve) {
         (None, Some((of, _))) => format!("   {of}"),

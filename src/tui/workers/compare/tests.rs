@@ -10,7 +10,7 @@ use crate::settings::CorpusSettings;
 use crate::workspace::{Config, Kind, Manifest, Source};
 
 /// Long enough for any machine: a worker that says nothing for so long says nothing any more.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A workspace over three of the sample documents.
 fn workspace(folder: &Path) -> Workspace {

@@ -109,7 +109,7 @@ impl Clerk {
             let Some((corpus, name)) = waiting.pop() else { continue };
             let counted = catch_unwind(AssertUnwindSafe(|| self.count(&corpus, &name)));
             let text = match counted {
-                Ok(Ok(())) | Ok(Err(Early::Unwanted)) => continue,
+                Ok(Ok(()) | Err(Early::Unwanted)) => continue,
                 Ok(Err(Early::Failed(text))) => text,
                 Err(_) => format!("counting tokens with {name} failed; choose another tokenizer"),
             };
@@ -122,8 +122,7 @@ impl Clerk {
     fn count(&mut self, corpus: &Opened, name: &str) -> Result<(), Early> {
         let loaded = self.tokenizers.get(name).map_err(Early::Failed)?;
         let key = |what: &str| Hasher::default().part(what).part(corpus.digest.as_str());
-        let (of_words, of_counts) =
-            (key("words 1").finish(), key("counts 1").part(loaded.digest.as_str()).finish());
+        let (of_words, of_counts) = (key("words 1").finish(), key("counts 1").part(loaded.digest.as_str()).finish());
         // What cannot be read from the cache is made again.
         let kept = |key: &Digest| self.workspace.cache().get(SHELF, key).ok().flatten();
         let counts = kept(&of_counts).and_then(|bytes| serde_json::from_slice::<Counts>(&bytes).ok());
@@ -200,7 +199,7 @@ impl Clerk {
                 count_words(&batch, words);
             }
             counts.done += batch.len();
-            (bytes, _) = (0, batch.clear());
+            (bytes, ()) = (0, batch.clear());
             if corpus.is_closed() {
                 return Err(Early::Unwanted);
             }

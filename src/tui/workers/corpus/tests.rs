@@ -14,7 +14,7 @@ use crate::settings::CorpusSettings;
 use crate::workspace::{Artifact, Config, Manifest, Source};
 
 /// Long enough for a slow machine; a test that waits for it has failed.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 const EMBEDDED: &str = "embedded";
 
 fn new_workspace(folder: &TempDir) -> Workspace {
@@ -325,7 +325,8 @@ fn what_cannot_be_read_is_named() {
     assert!(talk.failure(&About::Counting(broken)).contains("broken.json"));
 
     edit(&artifact.file("manifest.json"), |lines| {
-        *lines = vec![lines.join(" ").replace("\"schema\": 1", "\"schema\": 99").replace("\"schema\":1", "\"schema\":99")];
+        *lines =
+            vec![lines.join(" ").replace("\"schema\": 1", "\"schema\": 99").replace("\"schema\":1", "\"schema\":99")];
     });
     talk.ask(Question::Open(None));
     let text = talk.failure(&About::Corpus);
