@@ -21,7 +21,9 @@ fn unit_vectors(count: usize, seed: u64) -> Embeddings {
     let mut data: Vec<f32> = (0..count * DIM).map(|_| rng.random::<f32>() - 0.5).collect();
     for row in data.chunks_exact_mut(DIM) {
         let length = row.iter().map(|value| value * value).sum::<f32>().sqrt();
-        row.iter_mut().for_each(|value| *value /= length);
+        for value in row {
+            *value /= length;
+        }
     }
     Embeddings::new(DIM, data)
 }

@@ -154,9 +154,13 @@ mod tests {
             length in 0usize..500,
         ) {
             let mut column = Column::default();
-            values.iter().for_each(|value| column.push(*value));
+            for value in &values {
+                column.push(*value);
+            }
             column.truncate(keep);
-            more.iter().for_each(|value| column.push(*value));
+            for value in &more {
+                column.push(*value);
+            }
             let plain: Vec<f32> = values.iter().take(keep).chain(&more).copied().collect();
             prop_assert_eq!(column.values().len(), plain.len());
             let range = start.min(plain.len())..(start + length).min(plain.len());

@@ -20,6 +20,9 @@ use crate::tui::workers::compare::{
 use crate::tui::workers::{Answer as AnyAnswer, Question as AnyQuestion};
 use crate::workspace::Kind;
 
+/// A question, and its ranks under base, tuned model and BM25.
+type Asking = (&'static str, Option<usize>, Option<usize>, Option<usize>);
+
 const QUERY: &str = "why does suction pressure climb after defrost";
 const TUNED: &str = "cold-embed@v1";
 const FUSED: &str = "BM25 + cold-embed@v1, scores";
@@ -90,14 +93,14 @@ fn judged() -> Judged {
         ties: counts.1,
         losses: counts.2,
     };
-    let questions = [
+    let questions: [Asking; 5] = [
         (QUERY, Some(14), Some(1), Some(3)),
         ("what ends a hot gas defrost", Some(2), Some(2), Some(1)),
         ("purge non-condensables \u{1b}[31m through the cooler", Some(1), Some(4), Some(2)),
         ("как слить масло из ресивера", None, Some(7), None),
         ("when is the brine pump interlocked", Some(3), None, Some(1)),
     ];
-    let row = |(at, (query, base, tuned, words)): (usize, &(&str, Option<usize>, Option<usize>, Option<usize>))| {
+    let row = |(at, (query, base, tuned, words)): (usize, &Asking)| {
         let rank = [("embedded", *base), (TUNED, *tuned), ("BM25 english", *words)];
         PerQuery {
             query_id: format!("q{at}"),
@@ -190,7 +193,6 @@ fn ranking(number: u64, is_question: bool) -> Ranking {
             .collect()),
         relevant_at: if is_question { relevant_at } else { None },
     };
-    use Moved::{Down, New, Not, Up};
     let bare = |rows: &[(usize, f32)]| rows.iter().map(|(at, score)| (*at, *score, None)).collect::<Vec<_>>();
     Ranking {
         number,
@@ -202,21 +204,26 @@ fn ranking(number: u64, is_question: bool) -> Ranking {
                 TUNED,
                 29.6,
                 &[
-                    (2, 0.83, Some(Up(13))),
-                    (0, 0.71, Some(Down(1))),
-                    (3, 0.695, Some(Not)),
-                    (5, 0.44, Some(Up(1))),
-                    (4, 0.2, Some(New)),
+                    (2, 0.83, Some(Moved::Up(13))),
+                    (0, 0.71, Some(Moved::Down(1))),
+                    (3, 0.695, Some(Moved::Not)),
+                    (5, 0.44, Some(Moved::Up(1))),
+                    (4, 0.2, Some(Moved::New)),
                 ],
                 Some(1),
             ),
             system(
                 "BM25 english",
                 0.4,
-                &[(0, 11.2, Some(Not)), (4, 9.8, Some(Up(2))), (2, 9.1, Some(Up(11)))],
+                &[(0, 11.2, Some(Moved::Not)), (4, 9.8, Some(Moved::Up(2))), (2, 9.1, Some(Moved::Up(11)))],
                 Some(3),
             ),
-            system(FUSED, 30.4, &[(2, 7.31, Some(Up(13))), (0, 6.5, Some(Down(1))), (4, 3.0, Some(Up(1)))], Some(1)),
+            system(
+                FUSED,
+                30.4,
+                &[(2, 7.31, Some(Moved::Up(13))), (0, 6.5, Some(Moved::Down(1))), (4, 3.0, Some(Moved::Up(1)))],
+                Some(1),
+            ),
         ],
         passages,
         splits: vec![
@@ -434,7 +441,7 @@ fn the_focus_stays_in_view() {
 
 #[test]
 fn every_size_can_be_drawn() {
-    let mut models = [model(), ready(), ranked(), ranked(), ranked()];
+    let mut models = vec![model(), ready(), ranked(), ranked(), ranked()];
     press(&mut models[3], "w");
     press(&mut models[4], "t");
     for model in &models {

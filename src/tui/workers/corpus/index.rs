@@ -182,7 +182,9 @@ impl Opened {
         while let Some(line) = lines.next()? {
             let owner: Result<Owner<'_>, _> = serde_json::from_slice(line.bytes);
             let document = owner.as_ref().ok().and_then(|owner| places.get(&*owner.document).copied());
-            if let (Some(document), Ok(length)) = (document, u32::try_from(line.bytes.len())) { chunk.push((line.offset, length, document)) } else {
+            if let (Some(document), Ok(length)) = (document, u32::try_from(line.bytes.len())) {
+                chunk.push((line.offset, length, document))
+            } else {
                 let problem = match owner {
                     Err(error) => error.to_string(),
                     Ok(owner) => format!("no document {:?} in documents.jsonl", owner.document),
