@@ -58,6 +58,12 @@ fn keys_ask_for_what_makes_sense() {
     assert!(model.notice.as_ref().unwrap().text.contains("nothing to stop"));
     press(&mut model, "enter");
     assert_eq!(model.pane, PaneId::Pairs);
+    press(&mut model, "6");
+    press(&mut model, "g");
+    press(&mut model, "down");
+    press(&mut model, "enter");
+    assert_eq!(model.pane, PaneId::Tuning);
+    assert!(text(&draw(&model, 100, 30)).contains("colder"), "the run under the cursor is open, not the foremost");
 }
 
 #[test]

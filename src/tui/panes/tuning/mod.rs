@@ -286,6 +286,11 @@ impl Pane for TuningPane {
         Vec::new()
     }
 
+    fn attach(&mut self, run: &str, _shared: &Shared) -> Vec<Effect> {
+        self.show(run.to_owned());
+        Vec::new()
+    }
+
     fn watching(&self, shared: &Shared) -> Vec<String> {
         self.ids(shared).into_iter().map(str::to_owned).collect()
     }
