@@ -47,7 +47,8 @@ pub(super) fn lines(health: &Health, set: Option<&Set>, palette: &Palette) -> Ve
     lines.push("REPETITIONS".to_owned());
     let several: usize = health.asked_of[1..].iter().sum();
     lines.push(format!("  {:>9} questions are asked of several passages", count(several)));
-    lines.push(format!("  {:>9} say nearly what another says", count(health.near_duplicates)));
+    let how = if health.compared { "nearly the words of another" } else { "the words of another, in any order" };
+    lines.push(format!("  {:>9} questions have {how}", count(health.near_duplicates)));
 
     lines.push(String::new());
     lines.push("QUESTIONS OF A PASSAGE".to_owned());

@@ -25,7 +25,9 @@ use crate::tui::list::ListState;
 use crate::tui::live::LiveRun;
 use crate::tui::message::{Effect, Start};
 use crate::tui::overlay::{Choice, Overlay, Purpose, Scroll};
+use crate::tui::palette::Glyph;
 use crate::tui::shared::{Shared, Version, thousands};
+use crate::tui::widgets::symbols::visible;
 use crate::tui::workers::pairs::{Answer, Item, Marked, Place, Question, Said, Set};
 use crate::tui::workers::{Answer as AnyAnswer, Question as AnyQuestion};
 
@@ -231,6 +233,25 @@ impl PairsPane {
         vec![Effect::Start(Start { job: REVIEW.to_owned(), record, device: "cpu".to_owned() })]
     }
 
+    /// The whole passage, with its questions, to read.
+    fn read(&self, shared: &Shared) -> Vec<Effect> {
+        let palette = &shared.palette;
+        let (Some(set), Some(at)) = (&self.set, self.passage()) else { return Vec::new() };
+        let (Some(passage), Some(text)) = (set.passages.get(at), self.text(at)) else { return Vec::new() };
+        let text = match text {
+            Ok(text) => &**text,
+            Err(problem) => problem.as_str(),
+        };
+        let mut lines: Vec<String> = text.lines().map(|line| visible(line.trim_end(), palette).into_owned()).collect();
+        lines.push(String::new());
+        for item in set.items_of(at) {
+            let glyph = palette.glyph(if item.stays() { Glyph::Done } else { Glyph::Failed });
+            lines.push(format!("{glyph} {}", visible(item.asks(), palette)));
+        }
+        let title = visible(&passage.title, palette).replace('›', palette.glyph(Glyph::Chevron));
+        vec![Effect::Open(Box::new(Overlay::Text { title, lines, scroll: Scroll::default() }))]
+    }
+
     fn choose(&self, shared: &Shared) -> Vec<Effect> {
         let rows = shared.artifacts.pairs.iter().map(|version| {
             let count = |name: &str| version.details.get(name).and_then(serde_json::Value::as_u64).unwrap_or(0);
@@ -302,6 +323,7 @@ impl Pane for PairsPane {
             Action::Accept => return self.say(Said::Accept, shared),
             Action::Reject => return self.say(Said::Reject, shared),
             Action::Edit => self.editing = self.item().map(|item| Field::with(item.asks())),
+            Action::Open => return self.read(shared),
             Action::Filter => self.list.filtering = self.set.is_some(),
             Action::Sort => {
                 self.list.sort = (self.list.sort + 1) % ORDERS.len();

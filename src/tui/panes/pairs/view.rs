@@ -132,7 +132,7 @@ fn head(pane: &PairsPane, set: &Set, area: Rect, buffer: &mut Buffer, shared: &S
     if said.is_empty() {
         return 1;
     }
-    put_right(buffer, area.right(), area.y + 1, area.width, &said, palette.style(Role::Accent), palette);
+    put(buffer, area.x, area.y + 1, area.width, &said, palette.style(Role::Accent), palette);
     2
 }
 
@@ -288,14 +288,22 @@ fn questions(pane: &PairsPane, set: &Set, area: Rect, buffer: &mut Buffer, share
     let column = labels.iter().map(|label| label.width()).max().unwrap_or(0).min(most) as u16;
     let width = area.width.saturating_sub(column + 6);
     let cursor = pane.question.min(items.len().saturating_sub(1));
+    let height = usize::from(list.height);
+    let mut wrapped: Vec<Vec<String>> = Vec::new();
+    // Whole questions where all of them fit; else each takes a line, and the one under the cursor what it needs.
+    let mut whole = items.len() <= height;
+    if whole {
+        wrapped.extend(items.iter().map(|item| wrap(&visible(item.asks(), palette), usize::from(width))));
+        whole = wrapped.iter().map(Vec::len).sum::<usize>() <= height;
+    }
     let shown = visible(items.get(cursor).map_or("", Item::asks), palette);
     let mut open = wrap(&shown, usize::from(width));
-    open.truncate(LINES.min(usize::from(list.height)));
+    open.truncate(LINES.min(height));
     if pane.editing.is_some() {
-        open = vec![String::new(); 2.min(usize::from(list.height))];
+        open = vec![String::new(); 2.min(height)];
+        whole = false;
     }
-    // Every question takes a line, the one under the cursor as many as it needs.
-    let room = usize::from(list.height).saturating_sub(open.len() - 1);
+    let room = if whole { items.len() } else { height.saturating_sub(open.len().saturating_sub(1)).max(1) };
     let mut top = pane.top.get().min(items.len().saturating_sub(room));
     if cursor < top {
         top = cursor;
@@ -328,8 +336,8 @@ fn questions(pane: &PairsPane, set: &Set, area: Rect, buffer: &mut Buffer, share
             let text = "Enter keeps the words, Esc leaves them";
             put(buffer, list.x + 4, y + 1, width, text, palette.style(Role::Dim), palette);
             y += open.len() as u16;
-        } else if here {
-            for line in &open {
+        } else if here || whole {
+            for line in if whole { &wrapped[place] } else { &open } {
                 put(buffer, list.x + 4, y, width, line, style, palette);
                 y += 1;
             }
@@ -341,18 +349,15 @@ fn questions(pane: &PairsPane, set: &Set, area: Rect, buffer: &mut Buffer, share
     }
 }
 
-/// Kind or reason of a question, and what was said of it.
+/// What was said of a question; where nothing was, its kind, or the filter that rejected it.
 fn label(item: &Item, set: &Set) -> String {
-    let of = match item.reason {
-        Some(reason) => set.word(reason).to_owned(),
-        None if item.altered => format!("{}, cut out", set.word(item.source)),
-        None => set.word(item.source).to_owned(),
-    };
-    match &item.mark {
-        None => of,
-        Some(mark) if !mark.accepted => format!("{of}: rejected by you"),
-        Some(_) if item.is_edited() => format!("{of}: edited"),
-        Some(_) => format!("{of}: accepted"),
+    match (&item.mark, item.reason) {
+        (Some(mark), _) if !mark.accepted => "rejected by you".to_owned(),
+        (Some(_), _) if item.is_edited() => "edited".to_owned(),
+        (Some(_), _) => "accepted".to_owned(),
+        (None, Some(reason)) => set.word(reason).to_owned(),
+        (None, None) if item.altered => format!("{}, cut out", set.word(item.source)),
+        (None, None) => set.word(item.source).to_owned(),
     }
 }
 
