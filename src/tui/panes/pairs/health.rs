@@ -9,7 +9,7 @@ use crate::tui::workers::pairs::{Buckets, Health, Set, Spread};
 const BAR: usize = 32;
 
 /// The lines of the overlay.
-pub(super) fn lines(health: &Health, set: Option<&Set>, palette: &Palette) -> Vec<String> {
+pub(super) fn lines(health: &Health, set: Option<&Set>, palette: Palette) -> Vec<String> {
     let mut lines = Vec::new();
     let (train, dev) = health.folds;
     lines.push(format!("{} questions to train on, {} to choose the checkpoint by", count(train), count(dev)));
@@ -19,7 +19,7 @@ pub(super) fn lines(health: &Health, set: Option<&Set>, palette: &Palette) -> Ve
     if let Some(set) = set.filter(|set| set.damage.count > 0) {
         lines.push(String::new());
         lines.push(format!("DAMAGED LINES  {} were skipped", count(set.damage.count)));
-        lines.extend(set.damage.named.iter().map(|line| format!("  {}", visible(line, palette))));
+        lines.extend(set.damage.named.iter().map(|line| format!("  {}", visible(line, &palette))));
     }
 
     lines.push(String::new());
@@ -86,7 +86,7 @@ fn spread(of: Spread) -> String {
     )
 }
 
-fn histogram(buckets: &Buckets, palette: &Palette, lines: &mut Vec<String>) {
+fn histogram(buckets: &Buckets, palette: Palette, lines: &mut Vec<String>) {
     if buckets.counts.iter().all(|count| *count == 0) {
         return;
     }
@@ -96,7 +96,7 @@ fn histogram(buckets: &Buckets, palette: &Palette, lines: &mut Vec<String>) {
     bars(&labels, &buckets.counts[..used], palette, lines);
 }
 
-fn bars(labels: &[String], counts: &[usize], palette: &Palette, lines: &mut Vec<String>) {
+fn bars(labels: &[String], counts: &[usize], palette: Palette, lines: &mut Vec<String>) {
     let most = counts.iter().copied().max().unwrap_or(0).max(1);
     for (label, n) in labels.iter().zip(counts) {
         let mut bar = palette.bar(*n as f64 / most as f64, BAR);

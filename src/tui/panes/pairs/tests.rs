@@ -9,7 +9,7 @@ use crate::tui::model::{Model, PaneId, update};
 use crate::tui::palette::{Charset, Depth, Palette};
 use crate::tui::shared::Artifacts;
 use crate::tui::testing::{draw, model, text};
-use crate::tui::workers::pairs::{Buckets, Damage, Health, Kept, Passage, Spread};
+use crate::tui::workers::pairs::{Buckets, Damage, Health, Item, Kept, Passage, Place, Spread};
 use crate::workspace::{Input, Kind, digest_bytes};
 
 const NOW: u64 = 1_795_521_600_000;
