@@ -71,7 +71,7 @@ impl ReviewJob {
         let folds = folds(context, &old, &set)?;
         context.observer.on(Event::phase("apply reviews"));
         let (set, counts) = apply_reviews(set, &reviews, &|passage| folds.get(passage).copied());
-        self.tell(context, &reference, counts);
+        tell(context, &reference, counts);
         if set.train.is_empty() {
             return Err(Error::refused(format!(
                 "{reference}: after this review there is nothing left to train on: accept some of its questions again, or make other pairs"
@@ -99,20 +99,19 @@ impl ReviewJob {
             rejected,
         })
     }
+}
 
-    /// Says what did not happen although it was wanted.
-    #[allow(clippy::unused_self)] // reads as what the job says
-    fn tell(&self, context: &Context<'_>, reference: &str, counts: ReviewCounts) {
-        if counts.held_out > 0 {
-            context.observer.on(Event::note(format!(
-                "{} accepted questions stay out: their passages are held out, or another fold asks the same",
-                counts.held_out
-            )));
-        }
-        if counts.unknown > 0 {
-            let text = format!("{} reviews are about questions that {reference} does not have", counts.unknown);
-            context.observer.on(Event::warning(text));
-        }
+/// Says what did not happen although it was wanted.
+fn tell(context: &Context<'_>, reference: &str, counts: ReviewCounts) {
+    if counts.held_out > 0 {
+        context.observer.on(Event::note(format!(
+            "{} accepted questions stay out: their passages are held out, or another fold asks the same",
+            counts.held_out
+        )));
+    }
+    if counts.unknown > 0 {
+        let text = format!("{} reviews are about questions that {reference} does not have", counts.unknown);
+        context.observer.on(Event::warning(text));
     }
 }
 

@@ -4,20 +4,42 @@
 //! similarity of at least t share an element among the first |x| - ceil(t |x|) + 1 of each, if both are sorted
 //! by rarity (prefix filtering, Bayardo, Ma and Srikant 2007), so only few candidates are compared.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::filters::normalised_words;
 
 /// Jaccard similarity of the word sets from which two queries are the same: with fewer than ten words, equal sets.
 const SAME: f64 = 0.9;
+/// Candidates that a screen waits for: a second or two.
+const MOST_COMPARED: usize = 10_000_000;
 
-/// Positions of the queries that nearly repeat an earlier one: nine of ten of their words are the same.
-pub fn near_duplicates<'a>(queries: impl Iterator<Item = &'a str>) -> Vec<usize> {
+/// Positions of the queries that nearly repeat an earlier one.
+pub(super) fn near_duplicates<'a>(queries: impl Iterator<Item = &'a str>) -> Vec<usize> {
+    // Without a bound there is always an answer.
+    join(&rare_words_first(queries), usize::MAX).unwrap_or_default()
+}
+
+/// How many queries nearly repeat an earlier one (nine of ten of their words are the same), for a screen that cannot wait:
+/// where finding that out would take too long, since all follow one pattern, how many have exactly the words of an earlier
+/// one. The second value says whether the first is the whole truth.
+pub fn count_near_duplicates<'a>(queries: impl Iterator<Item = &'a str>) -> (usize, bool) {
     let sets = rare_words_first(queries);
+    if let Some(repeated) = join(&sets, MOST_COMPARED) {
+        return (repeated.len(), true);
+    }
+    let mut seen = HashSet::new();
+    (sets.iter().filter(|set| !seen.insert(*set)).count(), false)
+}
+
+/// The join; none where it meets more than `most` candidates.
+fn join(sets: &[Vec<u32>], most: usize) -> Option<Vec<usize>> {
     let mut index: HashMap<u32, Vec<usize>> = HashMap::new();
     let mut repeated = Vec::new();
+    let mut left = most;
     for (at, set) in sets.iter().enumerate() {
         let prefix = &set[..prefix_of(set.len())];
+        let candidates: usize = prefix.iter().filter_map(|word| index.get(word)).map(Vec::len).sum();
+        left = left.checked_sub(candidates)?;
         let mut earlier: Vec<usize> = prefix.iter().filter_map(|word| index.get(word)).flatten().copied().collect();
         earlier.sort_unstable();
         earlier.dedup();
@@ -29,7 +51,7 @@ pub fn near_duplicates<'a>(queries: impl Iterator<Item = &'a str>) -> Vec<usize>
             }
         }
     }
-    repeated
+    Some(repeated)
 }
 
 fn prefix_of(words: usize) -> usize {
@@ -77,6 +99,22 @@ mod tests {
     fn order_case_and_punctuation_do_not_matter() {
         let queries = ["Oil in the receiver", "Receiver: the oil in", "Oil in the separator", "oil, in the RECEIVER?"];
         assert_eq!(near_duplicates(queries.into_iter()), [1, 3]);
+    }
+
+    #[test]
+    fn a_screen_does_not_wait_for_what_follows_one_pattern() {
+        let made = |count: usize| -> Vec<String> {
+            let query = |n| format!("why does the frost on coil number {n} keep the heat out of room");
+            (0..count)
+                .map(query)
+                .chain(["room of out heat the keep 7 number coil on frost the does why".into()])
+                .collect()
+        };
+        let count = |queries: &[String]| count_near_duplicates(queries.iter().map(String::as_str));
+        assert_eq!(count(&made(100)), (1, true));
+        let queries = made(6000);
+        assert_eq!(join(&rare_words_first(queries.iter().map(String::as_str)), 1_000_000), None);
+        assert_eq!(count(&queries), (1, false));
     }
 
     proptest! {

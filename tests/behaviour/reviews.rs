@@ -39,12 +39,12 @@ fn finishing_a_review_makes_the_next_version_and_leaves_the_old_one() {
     let shelf = root.join("pairs/structural");
     let (old, train) = (files(&shelf.join("v1")), rows(&shelf.join("v1/train.jsonl")));
     let out = rows(&shelf.join("v1/rejected.jsonl"));
-    // One filtered row whose passage is trained on: it has other questions in train.
-    let in_train: Vec<String> = train.iter().map(passage).collect();
+    // One filtered row of a document to train on.
+    let in_train: Vec<&Value> = train.iter().map(|row| &row["document"]).collect();
     let asked: Vec<&Value> = train.iter().map(|row| &row["query_id"]).collect();
     let back = out
         .iter()
-        .find(|row| in_train.contains(&passage(row)) && !asked.contains(&&row["query_id"]))
+        .find(|row| in_train.contains(&&row["document"]) && !asked.contains(&&row["query_id"]))
         .unwrap_or_else(|| panic!("no filtered row to bring back among {}", out.len()));
     let line = |row: &Value, verdict: &str, query: Option<&str>| {
         let mut line = json!({ "v": 1, "t": 1, "pairs": "structural@v1", "query_id": row["query_id"],

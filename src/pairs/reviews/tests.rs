@@ -1,6 +1,10 @@
+use std::collections::HashSet;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::corpus::Fold;
+use crate::pairs::{PairSet, Reason, Rejected, Row};
 
 const PAIRS: &str = "cold@v2";
 

@@ -9,7 +9,7 @@ use crate::tui::workers::pairs::{Buckets, Health, Set, Spread};
 const BAR: usize = 32;
 
 /// The lines of the overlay.
-pub(super) fn lines(health: &Health, set: Option<&Set>, palette: &Palette) -> Vec<String> {
+pub(super) fn lines(health: &Health, set: Option<&Set>, palette: Palette) -> Vec<String> {
     let mut lines = Vec::new();
     let (train, dev) = health.folds;
     lines.push(format!("{} questions to train on, {} to choose the checkpoint by", count(train), count(dev)));
@@ -19,7 +19,7 @@ pub(super) fn lines(health: &Health, set: Option<&Set>, palette: &Palette) -> Ve
     if let Some(set) = set.filter(|set| set.damage.count > 0) {
         lines.push(String::new());
         lines.push(format!("DAMAGED LINES  {} were skipped", count(set.damage.count)));
-        lines.extend(set.damage.named.iter().map(|line| format!("  {}", visible(line, palette))));
+        lines.extend(set.damage.named.iter().map(|line| format!("  {}", visible(line, &palette))));
     }
 
     lines.push(String::new());
@@ -47,7 +47,8 @@ pub(super) fn lines(health: &Health, set: Option<&Set>, palette: &Palette) -> Ve
     lines.push("REPETITIONS".to_owned());
     let several: usize = health.asked_of[1..].iter().sum();
     lines.push(format!("  {:>9} questions are asked of several passages", count(several)));
-    lines.push(format!("  {:>9} say nearly what another says", count(health.near_duplicates)));
+    let how = if health.compared { "nearly the words of another" } else { "the words of another, in any order" };
+    lines.push(format!("  {:>9} questions have {how}", count(health.near_duplicates)));
 
     lines.push(String::new());
     lines.push("QUESTIONS OF A PASSAGE".to_owned());
@@ -85,7 +86,7 @@ fn spread(of: Spread) -> String {
     )
 }
 
-fn histogram(buckets: &Buckets, palette: &Palette, lines: &mut Vec<String>) {
+fn histogram(buckets: &Buckets, palette: Palette, lines: &mut Vec<String>) {
     if buckets.counts.iter().all(|count| *count == 0) {
         return;
     }
@@ -95,7 +96,7 @@ fn histogram(buckets: &Buckets, palette: &Palette, lines: &mut Vec<String>) {
     bars(&labels, &buckets.counts[..used], palette, lines);
 }
 
-fn bars(labels: &[String], counts: &[usize], palette: &Palette, lines: &mut Vec<String>) {
+fn bars(labels: &[String], counts: &[usize], palette: Palette, lines: &mut Vec<String>) {
     let most = counts.iter().copied().max().unwrap_or(0).max(1);
     for (label, n) in labels.iter().zip(counts) {
         let mut bar = palette.bar(*n as f64 / most as f64, BAR);

@@ -5,6 +5,7 @@
 //! and then a job writes its next version.
 
 mod health;
+mod review;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -16,17 +17,17 @@ use std::sync::Arc;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use serde_json::json;
 
+use self::review::Reviewed;
 use super::Pane;
 use crate::tui::field::Field;
 use crate::tui::keymap::{Action, Context};
 use crate::tui::list::ListState;
 use crate::tui::live::LiveRun;
-use crate::tui::message::{Effect, Start};
+use crate::tui::message::Effect;
 use crate::tui::overlay::{Choice, Overlay, Purpose, Scroll};
 use crate::tui::shared::{Shared, Version, thousands};
-use crate::tui::workers::pairs::{Answer, Item, Marked, Place, Question, Said, Set};
+use crate::tui::workers::pairs::{Answer, Question, Said, Set};
 use crate::tui::workers::{Answer as AnyAnswer, Question as AnyQuestion};
 
 /// The jobs that make pairs.
@@ -70,178 +71,23 @@ pub struct PairsPane {
     following: bool,
 }
 
-/// How many questions of a set were reviewed, and how.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Reviewed {
-    accepted: usize,
-    rejected: usize,
-    edited: usize,
+/// The job that makes pairs now, if its stream is read.
+fn maker(shared: &Shared) -> Option<&LiveRun> {
+    let status = shared.runs.of(&MAKERS).find(|status| status.state.is_live())?;
+    shared.runs.live(&status.id)
 }
 
-impl Reviewed {
-    fn of(set: &Set) -> Self {
-        let mut reviewed = Self::default();
-        for item in &set.items {
-            match &item.mark {
-                None => {}
-                Some(Marked { accepted: false, .. }) => reviewed.rejected += 1,
-                Some(_) if item.is_edited() => reviewed.edited += 1,
-                Some(_) => reviewed.accepted += 1,
-            }
-        }
-        reviewed
-    }
-
-    const fn all(self) -> usize {
-        self.accepted + self.rejected + self.edited
-    }
-}
-
-impl PairsPane {
-    /// The job that makes pairs now, if its stream is read.
-    fn maker<'s>(&self, shared: &'s Shared) -> Option<&'s LiveRun> {
-        let status = shared.runs.of(&MAKERS).find(|status| status.state.is_live())?;
-        shared.runs.live(&status.id)
-    }
-
-    /// What the artifacts say of the open set.
-    fn version<'s>(&self, shared: &'s Shared) -> Option<&'s Version> {
-        let set = self.set.as_ref()?;
-        shared.artifacts.pairs.iter().find(|version| version.reference == set.reference)
-    }
-
-    fn passage(&self) -> Option<usize> {
-        self.list.current()
-    }
-
-    fn item(&self) -> Option<&Item> {
-        self.set.as_ref()?.items_of(self.passage()?).get(self.question)
-    }
-
-    /// The text of a passage, if it came.
-    fn text(&self, passage: usize) -> Option<&PassageText> {
-        self.texts.iter().find(|(at, _)| *at as usize == passage).map(|(_, text)| text)
-    }
-
-    fn rebuild(&mut self) {
-        let Some(set) = &self.set else { return };
-        let words: Vec<String> = self.list.filter.text().to_lowercase().split_whitespace().map(str::to_owned).collect();
-        let passages = &set.passages;
-        let keep = |at: usize| words.iter().all(|word| passages[at].haystack.contains(word.as_str()));
-        let before = self.list.current();
-        match self.list.sort {
-            1 => self.list.rebuild(passages.len(), keep, |a, b| passages[b].rejected.cmp(&passages[a].rejected)),
-            2 => self.list.rebuild(passages.len(), keep, |a, b| passages[a].kept.cmp(&passages[b].kept)),
-            _ => self.list.rebuild(passages.len(), keep, |a, b| a.cmp(&b)),
-        }
-        if self.list.current() != before {
-            self.question = 0;
-        }
-    }
-
-    /// Asks for the texts of the open passage and its neighbours.
-    fn fetch(&mut self) -> Vec<Effect> {
-        let Some(set) = &self.set else { return Vec::new() };
-        let at = self.list.position();
-        let mut effects = Vec::new();
-        for place in [at, at + 1, at.saturating_sub(1)] {
-            if place >= self.list.len() {
-                continue;
-            }
-            let passage = self.list.row(place);
-            let number = passage as u32;
-            if self.text(passage).is_some() || self.awaited.contains(&number) {
-                continue;
-            }
-            let place = set.passages.get(passage).map_or(Place::Gone, |passage| passage.place);
-            self.awaited.push(number);
-            effects.push(ask(Question::Text { pairs: set.reference.clone(), passage: number, place }));
-        }
-        effects
-    }
-
-    /// Opens a set, unless it is open or being read.
-    fn open(&mut self, reference: &str) -> Vec<Effect> {
-        let is_open = self.set.as_ref().is_some_and(|set| set.reference == reference);
-        let failed = self.problem.as_ref().is_some_and(|(pairs, _)| pairs == reference);
-        if self.asked.as_deref() == Some(reference) || is_open && self.asked.is_none() || failed {
-            return Vec::new();
-        }
-        self.asked = Some(reference.to_owned());
-        vec![ask(Question::Open(reference.to_owned()))]
-    }
-
-    fn step_passage(&mut self, action: Action) -> Vec<Effect> {
-        let before = self.list.position();
-        self.list.act(action);
-        if self.list.position() != before {
-            self.question = 0;
-            self.top.set(0);
-        }
-        self.fetch()
-    }
-
-    fn step_question(&mut self, action: Action) {
-        let count = self.passage().and_then(|at| Some(self.set.as_ref()?.items_of(at).len())).unwrap_or(0);
-        let last = count.saturating_sub(1);
-        self.question = match action {
-            Action::Up => self.question.saturating_sub(1),
-            Action::Down => (self.question + 1).min(last),
-            Action::First => 0,
-            Action::Last => last,
-            _ => self.question,
-        };
-    }
-
-    /// Marks the question under the cursor, and has it written down.
-    fn say(&mut self, said: Said, shared: &Shared) -> Vec<Effect> {
-        let (Some(passage), question) = (self.passage(), self.question) else { return Vec::new() };
-        let Some(set) = &mut self.set else { return Vec::new() };
-        let Some(of) = set.passages.get(passage) else { return Vec::new() };
-        let (id, place) = (of.id.to_string(), of.items.start as usize + question);
-        if place >= of.items.end as usize {
-            return Vec::new();
-        }
-        let item = &mut set.items[place];
-        // The words of the last edit stay, whatever is said after it: as in the file.
-        let before = item.mark.take().and_then(|mark| mark.query);
-        item.mark = Some(match &said {
-            Said::Accept => Marked { accepted: true, query: before },
-            Said::Reject => Marked { accepted: false, query: before },
-            Said::Edit(words) => Marked { accepted: true, query: Some(words.as_str().into()) },
-        });
-        let query_id = item.query_id.to_string();
-        if !matches!(said, Said::Edit(_)) {
-            self.step_question(Action::Down);
-        }
-        let pairs = self.set.as_ref().map(|set| set.reference.clone()).unwrap_or_default();
-        vec![ask(Question::Review { t: shared.now_ms, pairs, query_id, passage: id, said })]
-    }
-
-    /// Starts the job that writes the next version.
-    fn finish(&self, shared: &Shared) -> Vec<Effect> {
-        let Some(set) = &self.set else { return Vec::new() };
-        if Reviewed::of(set).all() == 0 {
-            return vec![Effect::Say("nothing was reviewed yet".to_owned())];
-        }
-        if shared.runs.of(&[REVIEW]).any(|status| status.state.is_live()) {
-            return vec![Effect::Say("a review is being finished already".to_owned())];
-        }
-        let record = json!({ "pairs": set.reference });
-        vec![Effect::Start(Start { job: REVIEW.to_owned(), record, device: "cpu".to_owned() })]
-    }
-
-    fn choose(&self, shared: &Shared) -> Vec<Effect> {
-        let rows = shared.artifacts.pairs.iter().map(|version| {
-            let count = |name: &str| version.details.get(name).and_then(serde_json::Value::as_u64).unwrap_or(0);
-            let kept = thousands(count("train") + count("dev"));
-            let stale = if version.stale { "  of other documents" } else { "" };
-            let ago = shared.ago(version.made_ms);
-            let label = format!("{:<24} {kept:>9} kept   {:<12} {ago}{stale}", version.reference, made(version));
-            (version.reference.clone(), label)
-        });
-        vec![Effect::Open(Box::new(Overlay::Choice(Choice::one(Purpose::Pairs, "Which pairs?", rows.collect()))))]
-    }
+/// Asks which set is shown.
+fn choose(shared: &Shared) -> Vec<Effect> {
+    let rows = shared.artifacts.pairs.iter().map(|version| {
+        let count = |name: &str| version.details.get(name).and_then(serde_json::Value::as_u64).unwrap_or(0);
+        let kept = thousands(count("train") + count("dev"));
+        let stale = if version.stale { "  of other documents" } else { "" };
+        let ago = shared.ago(version.made_ms);
+        let label = format!("{:<24} {kept:>9} kept   {:<12} {ago}{stale}", version.reference, made(version));
+        (version.reference.clone(), label)
+    });
+    vec![Effect::Open(Box::new(Overlay::Choice(Choice::one(Purpose::Pairs, "Which pairs?", rows.collect()))))]
 }
 
 /// How a set was made, in a word.
@@ -272,7 +118,7 @@ impl Pane for PairsPane {
     }
 
     fn act(&mut self, action: Action, shared: &Shared) -> Vec<Effect> {
-        let running = self.maker(shared).map(|run| run.id.clone());
+        let running = maker(shared).map(|run| run.id.clone());
         match action {
             Action::Follow if running.is_some() => self.following = !self.following,
             Action::Follow => return vec![Effect::Say("no job makes pairs now".to_owned())],
@@ -280,7 +126,7 @@ impl Pane for PairsPane {
                 Some(run) => return vec![Effect::Stop(run)],
                 None => return vec![Effect::Say("no job makes pairs now".to_owned())],
             },
-            Action::Tokenizer => return self.choose(shared),
+            Action::Tokenizer => return choose(shared),
             Action::Finish => return self.finish(shared),
             Action::Health => {
                 let Some(set) = &self.set else { return Vec::new() };
@@ -302,6 +148,7 @@ impl Pane for PairsPane {
             Action::Accept => return self.say(Said::Accept, shared),
             Action::Reject => return self.say(Said::Reject, shared),
             Action::Edit => self.editing = self.item().map(|item| Field::with(item.asks())),
+            Action::Open => return self.read(shared),
             Action::Filter => self.list.filtering = self.set.is_some(),
             Action::Sort => {
                 self.list.sort = (self.list.sort + 1) % ORDERS.len();
@@ -405,7 +252,7 @@ impl Pane for PairsPane {
             }
             Answer::Health { pairs, health } => match health {
                 Ok(health) => {
-                    let lines = health::lines(&health, self.set.as_deref(), &shared.palette);
+                    let lines = health::lines(&health, self.set.as_deref(), shared.palette);
                     let title = format!("Health of {pairs}");
                     vec![Effect::Open(Box::new(Overlay::Text { title, lines, scroll: Scroll::default() }))]
                 }
@@ -444,7 +291,7 @@ impl Pane for PairsPane {
             // The next version of what is open follows it; other sets wait until somebody asks for them.
             let follows = newest.inputs.iter().any(|input| input.role == "pairs" && input.reference == set.reference);
             let begun = Reviewed::of(set).all() > 0;
-            if self.wanted.is_some() && !follows || begun && !follows {
+            if !follows && (self.wanted.is_some() || begun) {
                 return Vec::new();
             }
             if follows {

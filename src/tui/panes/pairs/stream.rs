@@ -64,7 +64,7 @@ pub(super) fn view(run: &LiveRun, has_set: bool, area: Rect, buffer: &mut Buffer
     let rows = Rect { y: body.y + 1, height: body.height.saturating_sub(1), ..body };
     let mut tolls: Vec<(&str, usize)> = run.rejected.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
     tolls.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
-    let foot = toll_lines(&tolls, rows, buffer, palette);
+    let foot = toll_lines(&tolls, rows, buffer, *palette);
     let rows = Rect { height: rows.height.saturating_sub(foot), ..rows };
     if run.pairs.is_empty() {
         let text = "none yet: the first ones come when the documents were read";

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::{MAKERS, ORDERS, PairsPane, REVIEW, Reviewed, made, stream};
+use super::{MAKERS, ORDERS, PairsPane, REVIEW, Reviewed, made, maker, stream};
 use crate::runs::State;
 use crate::tui::keymap::{Action, Context};
 use crate::tui::palette::{Glyph, Palette, Role};
@@ -23,7 +23,7 @@ const LINES: usize = 4;
 pub(super) fn view(pane: &PairsPane, area: Rect, buffer: &mut Buffer, shared: &Shared) {
     pane.rows.borrow_mut().clear();
     let inner = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
-    if let (true, Some(run)) = (pane.following, pane.maker(shared)) {
+    if let (true, Some(run)) = (pane.following, maker(shared)) {
         return stream::view(run, pane.set.is_some(), inner, buffer, shared);
     }
     let Some(set) = &pane.set else { return nothing(pane, inner, buffer, shared) };
@@ -31,7 +31,7 @@ pub(super) fn view(pane: &PairsPane, area: Rect, buffer: &mut Buffer, shared: &S
     y += head(pane, set, Rect { y, ..inner }, buffer, shared);
     y += remark(pane, set, Rect { y, ..inner }, buffer, shared);
     let rest = Rect { y: y + 1, height: inner.bottom().saturating_sub(y + 1), ..inner };
-    let foot = tolls(set, rest, buffer, &shared.palette);
+    let foot = tolls(set, rest, buffer, shared.palette);
     let body = Rect { height: rest.height.saturating_sub(foot), ..rest };
     if pane.list.is_empty() {
         empty_filter(pane, body, buffer, shared);
@@ -132,7 +132,7 @@ fn head(pane: &PairsPane, set: &Set, area: Rect, buffer: &mut Buffer, shared: &S
     if said.is_empty() {
         return 1;
     }
-    put_right(buffer, area.right(), area.y + 1, area.width, &said, palette.style(Role::Accent), palette);
+    put(buffer, area.x, area.y + 1, area.width, &said, palette.style(Role::Accent), palette);
     2
 }
 
@@ -168,7 +168,7 @@ fn remark(pane: &PairsPane, set: &Set, area: Rect, buffer: &mut Buffer, shared: 
         let key = shared.keymap.key(Context::Pairs, Action::Tokenizer).unwrap_or_default();
         (text, role) = (Some(format!("{} is newer; {key} shows it", newest.reference)), Role::Dim);
     }
-    if text.is_none() && pane.maker(shared).is_some() {
+    if text.is_none() && maker(shared).is_some() {
         let key = shared.keymap.key(Context::Pairs, Action::Follow).unwrap_or_default();
         (text, role) = (Some(format!("a job makes pairs; {key} watches it")), Role::Dim);
     }
@@ -196,7 +196,7 @@ fn empty_filter(pane: &PairsPane, area: Rect, buffer: &mut Buffer, shared: &Shar
     let palette = &shared.palette;
     let (x, width) = (area.x, area.width);
     if pane.list.filtering {
-        filter(pane, Rect { height: 1, ..area }, buffer, palette);
+        filter(pane, Rect { height: 1, ..area }, buffer, *palette);
     }
     let text = if pane.list.filter.is_empty() {
         "this set has no questions at all".to_owned()
@@ -212,7 +212,8 @@ fn empty_filter(pane: &PairsPane, area: Rect, buffer: &mut Buffer, shared: &Shar
     }
 }
 
-fn filter(pane: &PairsPane, area: Rect, buffer: &mut Buffer, palette: &Palette) {
+fn filter(pane: &PairsPane, area: Rect, buffer: &mut Buffer, palette: Palette) {
+    let palette = &palette;
     let used = put(buffer, area.x, area.y, area.width, "/", palette.style(Role::Key), palette);
     let width = area.width.saturating_sub(used);
     put_field(buffer, area.x + used, area.y, width, &pane.list.filter, pane.list.filtering, palette);
@@ -225,7 +226,7 @@ fn passage(pane: &PairsPane, set: &Set, area: Rect, buffer: &mut Buffer, shared:
     let Some(at) = pane.passage() else { return };
     let Some(passage) = set.passages.get(at) else { return };
     if pane.list.filtering {
-        filter(pane, Rect { height: 1, ..area }, buffer, palette);
+        filter(pane, Rect { height: 1, ..area }, buffer, *palette);
     } else {
         let (place, of) = (pane.list.position() as u64 + 1, pane.list.len() as u64);
         let order = format!("by {} {}", ORDERS[pane.list.sort], palette.glyph(Glyph::Down));
@@ -288,14 +289,22 @@ fn questions(pane: &PairsPane, set: &Set, area: Rect, buffer: &mut Buffer, share
     let column = labels.iter().map(|label| label.width()).max().unwrap_or(0).min(most) as u16;
     let width = area.width.saturating_sub(column + 6);
     let cursor = pane.question.min(items.len().saturating_sub(1));
+    let height = usize::from(list.height);
+    let mut wrapped: Vec<Vec<String>> = Vec::new();
+    // Whole questions where all of them fit; else each takes a line, and the one under the cursor what it needs.
+    let mut whole = items.len() <= height;
+    if whole {
+        wrapped.extend(items.iter().map(|item| wrap(&visible(item.asks(), palette), usize::from(width))));
+        whole = wrapped.iter().map(Vec::len).sum::<usize>() <= height;
+    }
     let shown = visible(items.get(cursor).map_or("", Item::asks), palette);
     let mut open = wrap(&shown, usize::from(width));
-    open.truncate(LINES.min(usize::from(list.height)));
+    open.truncate(LINES.min(height));
     if pane.editing.is_some() {
-        open = vec![String::new(); 2.min(usize::from(list.height))];
+        open = vec![String::new(); 2.min(height)];
+        whole = false;
     }
-    // Every question takes a line, the one under the cursor as many as it needs.
-    let room = usize::from(list.height).saturating_sub(open.len() - 1);
+    let room = if whole { items.len() } else { height.saturating_sub(open.len().saturating_sub(1)).max(1) };
     let mut top = pane.top.get().min(items.len().saturating_sub(room));
     if cursor < top {
         top = cursor;
@@ -328,8 +337,8 @@ fn questions(pane: &PairsPane, set: &Set, area: Rect, buffer: &mut Buffer, share
             let text = "Enter keeps the words, Esc leaves them";
             put(buffer, list.x + 4, y + 1, width, text, palette.style(Role::Dim), palette);
             y += open.len() as u16;
-        } else if here {
-            for line in &open {
+        } else if here || whole {
+            for line in if whole { &wrapped[place] } else { &open } {
                 put(buffer, list.x + 4, y, width, line, style, palette);
                 y += 1;
             }
@@ -341,31 +350,29 @@ fn questions(pane: &PairsPane, set: &Set, area: Rect, buffer: &mut Buffer, share
     }
 }
 
-/// Kind or reason of a question, and what was said of it.
+/// What was said of a question; where nothing was, its kind, or the filter that rejected it.
 fn label(item: &Item, set: &Set) -> String {
-    let of = match item.reason {
-        Some(reason) => set.word(reason).to_owned(),
-        None if item.altered => format!("{}, cut out", set.word(item.source)),
-        None => set.word(item.source).to_owned(),
-    };
-    match &item.mark {
-        None => of,
-        Some(mark) if !mark.accepted => format!("{of}: rejected by you"),
-        Some(_) if item.is_edited() => format!("{of}: edited"),
-        Some(_) => format!("{of}: accepted"),
+    match (&item.mark, item.reason) {
+        (Some(mark), _) if !mark.accepted => "rejected by you".to_owned(),
+        (Some(_), _) if item.is_edited() => "edited".to_owned(),
+        (Some(_), _) => "accepted".to_owned(),
+        (None, Some(reason)) => set.word(reason).to_owned(),
+        (None, None) if item.altered => format!("{}, cut out", set.word(item.source)),
+        (None, None) => set.word(item.source).to_owned(),
     }
 }
 
 /// Rejections per filter, at the foot. Returns the lines used.
-fn tolls(set: &Set, area: Rect, buffer: &mut Buffer, palette: &Palette) -> u16 {
+fn tolls(set: &Set, area: Rect, buffer: &mut Buffer, palette: Palette) -> u16 {
     let mut counts: Vec<(&str, usize)> = set.rejected.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
     counts.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
     toll_lines(&counts, area, buffer, palette)
 }
 
 /// Draws reasons and their counts on the last lines of an area. Returns the lines used, a blank one above them among them.
-pub(super) fn toll_lines(counts: &[(&str, usize)], area: Rect, buffer: &mut Buffer, palette: &Palette) -> u16 {
+pub(super) fn toll_lines(counts: &[(&str, usize)], area: Rect, buffer: &mut Buffer, palette: Palette) -> u16 {
     const TITLE: &str = "tolls  ";
+    let palette = &palette;
     if counts.is_empty() || area.height < 6 {
         return 0;
     }

@@ -6,7 +6,7 @@ use super::load::{LeanPassage, LeanRow, Opened, Text, lines};
 use super::{Kept, Place};
 use crate::corpus::{Fold, words};
 use crate::evaluation::lexical_overlap;
-use crate::pairs::near_duplicates;
+use crate::pairs::count_near_duplicates;
 
 /// Most pairs whose overlap is measured; of more, every n-th.
 const MEASURED: usize = 20_000;
@@ -54,8 +54,10 @@ pub struct Health {
     pub sampled: bool,
     /// Questions asked of one passage, two, three, four, five and more.
     pub asked_of: [usize; 5],
-    /// Questions that say in nearly the same words what another says.
+    /// Questions that say in nearly the same words what another says; in exactly the same, where they were not compared.
     pub near_duplicates: usize,
+    /// Whether questions were compared word by word.
+    pub compared: bool,
     /// Passages by how many questions are asked of them: one, two, three, four, five and more.
     pub questions_per_passage: [usize; 5],
     /// Passages of the corpus to train on, and to choose checkpoints by, that nobody asks for; and how many there are.
@@ -97,7 +99,7 @@ pub(super) fn measure(open: &Opened) -> Result<Health, String> {
         })?;
     }
     health.questions = spread(queries.iter().map(|query| words(query)).collect());
-    health.near_duplicates = near_duplicates(queries.iter().map(String::as_str)).len();
+    (health.near_duplicates, health.compared) = count_near_duplicates(queries.iter().map(String::as_str));
     for count in per_passage.values() {
         health.questions_per_passage[(*count).clamp(1, 5) - 1] += 1;
     }

@@ -61,6 +61,8 @@ pub(super) struct LeanRow {
     pub(super) positives: Vec<String>,
     #[serde(default)]
     source: String,
+    /// Only which ids have a text: serde needs a map for that.
+    #[allow(clippy::zero_sized_map_values)]
     #[serde(default)]
     pub(super) texts: BTreeMap<String, IgnoredAny>,
     #[serde(default)]
@@ -129,7 +131,7 @@ impl Opened {
         for broken in &reviews.broken {
             builder.set.damage.line(Path::new(&broken.file), broken.line, &broken.problem);
         }
-        builder.set.reference = reference.to_owned();
+        reference.clone_into(&mut builder.set.reference);
         builder.set.corpus = corpus.id.to_string();
         Ok((opened, builder.finish(&reviews)))
     }

@@ -31,7 +31,7 @@ fn workspace(folder: &std::path::Path) -> (Workspace, Artifact) {
         cluster: 0,
     };
     let passages = [passage("p1", &["Frost"]), passage("p2", &["Frost", "Melting it"]), passage("p3", &[])];
-    let lines = |values: Vec<Value>| values.iter().map(|value| format!("{value}\n")).collect::<String>();
+    let lines = |values: Vec<Value>| values.iter().fold(String::new(), |all, value| all + &value.to_string() + "\n");
     std::fs::write(staged.path().join("documents.jsonl"), lines(vec![json!(document)])).unwrap();
     std::fs::write(staged.path().join("passages.jsonl"), lines(passages.iter().map(|p| json!(p)).collect())).unwrap();
     let corpus = staged.commit(Manifest::new("corpus", &(), "cpu", Vec::new(), Value::Null, 1)).unwrap();
