@@ -9,8 +9,8 @@ mod load;
 mod spans;
 mod words;
 
-pub use byte_alphabet::readable;
 pub use bpe::{CurvePoint, Trained, knee, meets, train_bpe};
+pub use byte_alphabet::readable;
 pub use counter::Counter;
 pub use fragmentation::{Fragmentation, THRESHOLD, Verdict, WorstWord};
 pub use load::load;

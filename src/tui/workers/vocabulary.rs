@@ -121,7 +121,8 @@ fn difference(question: &Question, before: &Tokenizer, after: &Tokenizer, counts
         Difference { before: question.before.clone(), after: question.after.clone(), ..Difference::default() };
     let (old, new) = (before.get_vocab(true), after.get_vocab(true));
     let only = |of: &HashMap<String, u32>, not: &HashMap<String, u32>| {
-        let mut tokens: Vec<String> = of.keys().filter(|token| !not.contains_key(*token)).map(|token| readable(token)).collect();
+        let mut tokens: Vec<String> =
+            of.keys().filter(|token| !not.contains_key(*token)).map(|token| readable(token)).collect();
         tokens.sort_by(|a, b| b.chars().count().cmp(&a.chars().count()).then_with(|| a.cmp(b)));
         tokens
     };

@@ -45,27 +45,39 @@ impl CorpusPane {
     ) -> Line {
         let joined = pieces(text, split, word, Some(layout), palette);
         let mut line = vec![(format!("{} ", palette.glyph(Glyph::Pointer)), Role::Accent), (joined, Role::Title)];
+        // Where it is narrow, shorter gaps and fewer words.
+        let (gap, place, unit) = if width >= 64 { ("   ", " in the corpus", " tokens") } else { ("  ", "", "") };
         let count = word.spans.len();
-        line.push((format!("   {count} piece{}", if count == 1 { "" } else { "s" }), Role::Text));
+        line.push((format!("{gap}{count} piece{}", if count == 1 { "" } else { "s" }), Role::Text));
         let bare = text.get(word.range.clone()).map(bare).filter(|bare| !bare.is_empty());
         if let (Some(bare), Some(table)) = (bare, &self.words) {
             let times = table.times(bare);
-            let place = if width >= 60 { " in the corpus" } else { "" };
-            line.push((format!("   {} time{}{place}", thousands(times), if times == 1 { "" } else { "s" }), Role::Text));
+            line.push((
+                format!("{gap}{} time{}{place}", thousands(times), if times == 1 { "" } else { "s" }),
+                Role::Text,
+            ));
             let cost = times * word.cost() as u64;
             if cost > 0 {
-                line.push((format!("   costs {} tokens", thousands(cost)), Role::Text));
+                line.push((format!("{gap}costs {}{unit}", thousands(cost)), Role::Text));
             }
         }
         line
     }
 
     /// The same word under the other tokenizer.
-    fn other_line(&self, tokenizer: &str, text: &str, word: &WordPieces, width: u16, palette: &Palette) -> Option<Line> {
+    fn other_line(
+        &self,
+        tokenizer: &str,
+        text: &str,
+        word: &WordPieces,
+        width: u16,
+        palette: &Palette,
+    ) -> Option<Line> {
         let split = self.split(tokenizer)?;
         let token = token_at(split, word.range.start);
         let found = split.words.iter().find(|other| other.range == word.range).cloned();
-        let found = found.or_else(|| Some(WordPieces { range: split.spans.get(token)?.range.clone(), spans: token..token + 1 }))?;
+        let found = found
+            .or_else(|| Some(WordPieces { range: split.spans.get(token)?.range.clone(), spans: token..token + 1 }))?;
         let shown = self.shown.as_ref()?;
         let layout = self.layouts.borrow_mut().get(&shown.text, Some(split), width, Options::of(palette));
         let count = found.spans.len();
@@ -78,11 +90,19 @@ impl CorpusPane {
     }
 
     /// A line for each piece: id, piece as the vocabulary writes it, bytes, how often it comes.
-    fn piece_lines(&self, tokenizer: &str, split: &Split, word: &WordPieces, width: u16, palette: &Palette) -> Vec<Line> {
+    fn piece_lines(
+        &self,
+        tokenizer: &str,
+        split: &Split,
+        word: &WordPieces,
+        width: u16,
+        palette: &Palette,
+    ) -> Vec<Line> {
         let spans = &split.spans[word.spans.clone()];
         let frequencies = self.counts.get(tokenizer).and_then(|counts| counts.frequencies.as_ref());
         let written: Vec<String> = spans.iter().map(|span| visible(&span.piece, palette).into_owned()).collect();
-        let column = written.iter().map(|piece| unicode_width::UnicodeWidthStr::width(piece.as_str())).max().unwrap_or(0);
+        let column =
+            written.iter().map(|piece| unicode_width::UnicodeWidthStr::width(piece.as_str())).max().unwrap_or(0);
         let hexes: Vec<String> = spans.iter().map(|span| hex(&span.bytes)).collect();
         let times: Vec<String> = spans
             .iter()
@@ -92,8 +112,10 @@ impl CorpusPane {
             })
             .collect();
         let most = times.iter().map(String::len).max().unwrap_or(0);
-        // Id, two gaps, the frequency: what is left is for piece and bytes.
-        let numbers = 2 + 7 + 2 + 2 + if most > 0 { most + 8 } else { 0 };
+        let ids: Vec<String> = spans.iter().map(|span| span.id.to_string()).collect();
+        let id = ids.iter().map(String::len).max().unwrap_or(0);
+        // Id, gaps, the frequency: what is left is for piece and bytes.
+        let numbers = 2 + id + 2 + 2 + if most > 0 { most + 8 } else { 0 };
         let room = usize::from(width).saturating_sub(numbers);
         let column = column.min(room / 2).max(1);
         let bytes = hexes.iter().map(String::len).max().unwrap_or(0).min(room.saturating_sub(column));
@@ -102,7 +124,7 @@ impl CorpusPane {
             let role = if here { Role::Text } else { Role::Dim };
             let piece = padded(&written[nth], column, palette);
             let mut line = vec![
-                (format!("  {:>7}  ", span.id), role),
+                (format!("  {:>id$}  ", ids[nth]), role),
                 (piece, if here { Role::Title } else { Role::Text }),
                 (format!("  {}", padded(&hexes[nth], bytes, palette)), role),
             ];

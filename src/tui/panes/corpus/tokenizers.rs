@@ -42,7 +42,8 @@ impl CorpusPane {
 
     /// The choice of a tokenizer.
     pub(super) fn choice(&self, shared: &Shared) -> Effect {
-        let mut rows = vec![(EMBEDDED.to_owned(), "embedded               the base that every workbench carries".to_owned())];
+        let mut rows =
+            vec![(EMBEDDED.to_owned(), "embedded               the base that every workbench carries".to_owned())];
         let mut add = |value: &str, what: &str| {
             if rows.iter().all(|(known, _)| known != value) {
                 rows.push((value.to_owned(), format!("{:<22} {what}", visible(value, &shared.palette))));
@@ -71,6 +72,12 @@ impl CorpusPane {
         choice.selected = choice.rows.iter().position(|(value, _)| Some(value) == current).unwrap_or(0);
         Effect::Open(Box::new(Overlay::Choice(choice)))
     }
+}
+
+/// What a tokenizer is called on the screen: `base all-MiniLM-L6-v2` for the one that nobody chose.
+pub(super) fn label_of(pane: &CorpusPane, reference: &str) -> String {
+    let base = pane.chosen[0].is_none() && pane.slots[0].as_deref() == Some(reference);
+    if base { format!("base {}", name_of(reference)) } else { name_of(reference).to_owned() }
 }
 
 /// What the newest tuned model was tuned from.

@@ -38,7 +38,12 @@ fn follow(reference: &str, kind: Kind, depth: usize, shared: &Shared, lines: &mu
         };
         let stale = if found.is_some_and(|version| version.stale) { "  (made from an older corpus)" } else { "" };
         let digest: String = input.sha256.as_str().chars().take(12).collect();
-        lines.push(format!("{}{:<10} {}  sha256 {digest}{known}{stale}", "  ".repeat(depth), input.role, input.reference));
+        lines.push(format!(
+            "{}{:<10} {}  sha256 {digest}{known}{stale}",
+            "  ".repeat(depth),
+            input.role,
+            input.reference
+        ));
         if let (Some(_), Some(kind)) = (found, kind) {
             follow(&input.reference, kind, depth + 1, shared, lines);
         }

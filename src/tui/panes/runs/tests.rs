@@ -19,7 +19,8 @@ fn with_runs() -> Model {
     let mut tokenizer = status("20261123T140200Z-tokenizer-00cc", "tokenizer", State::Finished, now - 90_000_000);
     tokenizer.result = json!({"artifact": "cold@v3"});
     let mut pairs = status("20261122T100000Z-pairs-import-00dd", "pairs-import", State::Crashed, now - 180_000_000);
-    (pairs.progress, pairs.settings) = (Some((212, Some(1930), "passages".into())), json!({"settings": {"name": "mine"}}));
+    (pairs.progress, pairs.settings) =
+        (Some((212, Some(1930), "passages".into())), json!({"settings": {"name": "mine"}}));
     let mut failed = status("20261121T100000Z-evaluate-00ee", "evaluate", State::Failed, now - 280_000_000);
     failed.error = Some("no test questions to ask\u{1b}[31m".into());
     let mut newer = status("20261120T100000Z-tune-00ff", "", State::Queued, 0);
@@ -87,7 +88,8 @@ fn the_filter_and_the_order_change_the_list() {
 #[test]
 fn an_end_is_told() {
     let mut live = crate::tui::live::LiveRun::new("r", 0.0);
-    let end = crate::progress::Event::End { outcome: Outcome::Failed, error: Some("no disk".into()), result: Value::Null };
+    let end =
+        crate::progress::Event::End { outcome: Outcome::Failed, error: Some("no disk".into()), result: Value::Null };
     live.take(LoggedEvent { v: 1, t: 5, event: end });
     assert_eq!(live.messages.back().unwrap().2, "no disk");
 }

@@ -19,7 +19,8 @@ fn with_versions() -> Model {
     let mut model = model();
     let now = model.shared.now_ms;
     let of = |reference: &str, size: u64, ago: u64| {
-        let curve: Vec<_> = (1..=40).map(|n| json!([n * size / 40, ratio(n * size / 40), ratio(n * size / 40) - 0.1])).collect();
+        let curve: Vec<_> =
+            (1..=40).map(|n| json!([n * size / 40, ratio(n * size / 40), ratio(n * size / 40) - 0.1])).collect();
         let details = json!({"vocab_size": size, "ratio_train": 1.18, "ratio_heldout": ratio(size), "curve": curve,
             "knee": size / 2, "meets": (ratio(size) <= 1.25).then_some(size)});
         version(Kind::Tokenizer, reference, now - ago, details)
@@ -40,9 +41,15 @@ fn training(model: &mut Model) {
     say(10, Event::phase("merge"));
     for (n, (left, right)) in [("Ġevap", "orator"), ("ам", "миа"), ("Ġde", "frost")].into_iter().enumerate() {
         let done = 3000 * (n as u64 + 1);
-        say(1000 * n as u64 + 20, Event::Merge { done, left: left.into(), right: right.into(), count: 9999 / (n as u64 + 1) });
+        say(
+            1000 * n as u64 + 20,
+            Event::Merge { done, left: left.into(), right: right.into(), count: 9999 / (n as u64 + 1) },
+        );
         say(1000 * n as u64 + 20, Event::progress(done as usize, 15_739, "merges"));
-        say(1000 * n as u64 + 30, Event::Scalar { step: done + 261, values: Scalars::from([("ratio_heldout", ratio(done))]) });
+        say(
+            1000 * n as u64 + 30,
+            Event::Scalar { step: done + 261, values: Scalars::from([("ratio_heldout", ratio(done))]) },
+        );
     }
     update(model, Msg::Events(RunEvents { run, events, garbage: 0, reset: true, more: false }));
 }
@@ -86,7 +93,8 @@ fn two_versions_are_compared() {
     });
     let asked = asked.expect("a question").clone();
     assert_eq!((asked.before.as_str(), asked.after.as_str()), ("cold@v2", "cold@v3"));
-    let word = |word: &str, count| Words { count, before: vec!["де".into(), "фрост".into()], after: vec![word.into()] };
+    let word =
+        |word: &str, count| Words { count, before: vec!["де".into(), "фрост".into()], after: vec![word.into()] };
     let found = Difference {
         before: asked.before,
         after: asked.after,

@@ -78,7 +78,8 @@ fn title(pane: &TokenizerPane, training: Option<&LiveRun>, area: Rect, buffer: &
         None => parts.push(run.phase.clone()),
     }
     let bar = 14;
-    let used = put(buffer, x, area.y, width.saturating_sub(bar + 8), &parts.join("   "), palette.style(Role::Title), palette);
+    let used =
+        put(buffer, x, area.y, width.saturating_sub(bar + 8), &parts.join("   "), palette.style(Role::Title), palette);
     if let Some(share) = share
         && width > used + bar + 8
     {
@@ -117,7 +118,9 @@ fn chart(pane: &TokenizerPane, training: Option<&LiveRun>, area: Rect, buffer: &
         } else if pane.selected(shared).is_some() {
             "this version kept no curve".to_owned()
         } else {
-            format!("The curve of tokens per word against vocabulary size grows here while a tokenizer is trained. {key} trains one.")
+            format!(
+                "The curve of tokens per word against vocabulary size grows here while a tokenizer is trained. {key} trains one."
+            )
         };
         for (at, line) in wrap(&text, usize::from(area.width.saturating_sub(4))).iter().enumerate() {
             put(buffer, area.x + 2, area.y + 2 + at as u16, area.width - 4, line, palette.style(Role::Dim), palette);
@@ -143,7 +146,9 @@ fn chart(pane: &TokenizerPane, training: Option<&LiveRun>, area: Rect, buffer: &
         Some(x) => plot
             .readings(x)
             .next()
-            .map(|reading| format!("{} tokens: {:.3} tokens per word", thousands(reading.point.x as u64), reading.point.y))
+            .map(|reading| {
+                format!("{} tokens: {:.3} tokens per word", thousands(reading.point.x as u64), reading.point.y)
+            })
             .unwrap_or_default(),
         None => summary(pane, training, series, shared),
     };

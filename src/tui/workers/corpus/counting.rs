@@ -19,7 +19,7 @@ use crate::workspace::{Digest, Hasher, Workspace};
 /// Where counts are kept.
 const SHELF: &str = "fragmentation";
 /// Bytes of text counted at a time, and passages.
-const BATCH: (usize, usize) = (4 << 20, 4096);
+const BATCH: (usize, usize) = (1 << 20, 2048);
 /// Between two words on how far it is.
 const TELL: Duration = Duration::from_millis(250);
 /// Worst-split words that are named.
@@ -104,12 +104,14 @@ impl Clerk {
                 let Ok(task) = tasks.recv() else { return };
                 queue(&mut waiting, task);
             }
-            tasks.try_iter().for_each(|task| queue(&mut waiting, task));
+            for task in tasks.try_iter() {
+                queue(&mut waiting, task);
+            }
             waiting.retain(|(corpus, _)| !corpus.is_closed());
             let Some((corpus, name)) = waiting.pop() else { continue };
             let counted = catch_unwind(AssertUnwindSafe(|| self.count(&corpus, &name)));
             let text = match counted {
-                Ok(Ok(())) | Ok(Err(Early::Unwanted)) => continue,
+                Ok(Ok(()) | Err(Early::Unwanted)) => continue,
                 Ok(Err(Early::Failed(text))) => text,
                 Err(_) => format!("counting tokens with {name} failed; choose another tokenizer"),
             };
@@ -122,8 +124,7 @@ impl Clerk {
     fn count(&mut self, corpus: &Opened, name: &str) -> Result<(), Early> {
         let loaded = self.tokenizers.get(name).map_err(Early::Failed)?;
         let key = |what: &str| Hasher::default().part(what).part(corpus.digest.as_str());
-        let (of_words, of_counts) =
-            (key("words 1").finish(), key("counts 1").part(loaded.digest.as_str()).finish());
+        let (of_words, of_counts) = (key("words 1").finish(), key("counts 1").part(loaded.digest.as_str()).finish());
         // What cannot be read from the cache is made again.
         let kept = |key: &Digest| self.workspace.cache().get(SHELF, key).ok().flatten();
         let counts = kept(&of_counts).and_then(|bytes| serde_json::from_slice::<Counts>(&bytes).ok());
@@ -200,7 +201,8 @@ impl Clerk {
                 count_words(&batch, words);
             }
             counts.done += batch.len();
-            (bytes, _) = (0, batch.clear());
+            batch.clear();
+            bytes = 0;
             if corpus.is_closed() {
                 return Err(Early::Unwanted);
             }

@@ -182,16 +182,15 @@ impl Opened {
         while let Some(line) = lines.next()? {
             let owner: Result<Owner<'_>, _> = serde_json::from_slice(line.bytes);
             let document = owner.as_ref().ok().and_then(|owner| places.get(&*owner.document).copied());
-            match (document, u32::try_from(line.bytes.len())) {
-                (Some(document), Ok(length)) => chunk.push((line.offset, length, document)),
-                _ => {
-                    let problem = match owner {
-                        Err(error) => error.to_string(),
-                        Ok(owner) => format!("no document {:?} in documents.jsonl", owner.document),
-                    };
-                    let problem = self.bad_line(line.number, problem);
-                    torn.get_or_insert((0, problem)).0 += 1;
-                }
+            if let (Some(document), Ok(length)) = (document, u32::try_from(line.bytes.len())) {
+                chunk.push((line.offset, length, document));
+            } else {
+                let problem = match owner {
+                    Err(error) => error.to_string(),
+                    Ok(owner) => format!("no document {:?} in documents.jsonl", owner.document),
+                };
+                let problem = self.bad_line(line.number, problem);
+                torn.get_or_insert((0, problem)).0 += 1;
             }
             if chunk.len() == CHUNK {
                 let passages = self.take(&mut chunk);

@@ -39,8 +39,7 @@ impl LinesAt {
         loop {
             self.buffer.clear();
             let offset = self.offset;
-            let read =
-                self.reader.read_until(b'\n', &mut self.buffer).map_err(|error| told(&self.path, error))?;
+            let read = self.reader.read_until(b'\n', &mut self.buffer).map_err(|error| told(&self.path, error))?;
             if read == 0 {
                 return Ok(None);
             }

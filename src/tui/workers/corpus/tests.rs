@@ -325,7 +325,8 @@ fn what_cannot_be_read_is_named() {
     assert!(talk.failure(&About::Counting(broken)).contains("broken.json"));
 
     edit(&artifact.file("manifest.json"), |lines| {
-        *lines = vec![lines.join(" ").replace("\"schema\": 1", "\"schema\": 99").replace("\"schema\":1", "\"schema\":99")];
+        *lines =
+            vec![lines.join(" ").replace("\"schema\": 1", "\"schema\": 99").replace("\"schema\":1", "\"schema\":99")];
     });
     talk.ask(Question::Open(None));
     let text = talk.failure(&About::Corpus);

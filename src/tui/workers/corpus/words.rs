@@ -32,6 +32,14 @@ impl WordTable {
         self.hashes.is_empty()
     }
 
+    /// The words of some texts.
+    #[cfg(test)]
+    pub(crate) fn of_texts(texts: &[String]) -> Self {
+        let mut counted = AHashMap::new();
+        count_words(texts, &mut counted);
+        Self::of(&counted)
+    }
+
     pub(super) fn of(counted: &AHashMap<u64, u32>) -> Self {
         let mut rows: Vec<(u64, u32)> = counted.iter().map(|(hash, count)| (*hash, *count)).collect();
         rows.sort_unstable();
@@ -60,7 +68,8 @@ pub(super) fn count_words(texts: &[String], counted: &mut AHashMap<u64, u32>) {
         .par_chunks(texts.len().div_ceil(rayon::current_num_threads()).max(1))
         .map(|texts| {
             let mut counts = AHashMap::new();
-            for word in texts.iter().flat_map(|text| text.split_whitespace()).map(bare).filter(|word| !word.is_empty()) {
+            for word in texts.iter().flat_map(|text| text.split_whitespace()).map(bare).filter(|word| !word.is_empty())
+            {
                 *counts.entry(hash(word)).or_insert(0_u32) += 1;
             }
             counts
@@ -74,9 +83,9 @@ pub(super) fn count_words(texts: &[String], counted: &mut AHashMap<u64, u32>) {
 
 /// FNV-1a (Fowler, Noll, Vo) with a finish that mixes its high bits: the same on every machine, as the table is kept.
 fn hash(word: &str) -> u64 {
-    let hash = word.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = word
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
