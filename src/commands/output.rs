@@ -31,6 +31,7 @@ impl Answer {
             Report::Corpus(report) => report.artifact.clone(),
             Report::Tokenizer(report) => super::tokenizer::plain(report),
             Report::Pairs(report) => super::pairs::plain(report),
+            Report::Review(report) => super::pairs::plain_review(report),
             Report::Tune(report) => super::tune::plain(report),
             Report::Evaluate(report) => super::evaluate::plain(report),
             Report::Embed(report) => super::embed::plain(report),

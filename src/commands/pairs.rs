@@ -1,4 +1,4 @@
-//! `lapidary pairs structural` and `lapidary pairs import`.
+//! `lapidary pairs structural`, `lapidary pairs import` and `lapidary pairs review`.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use clap::{Arg, ArgMatches, Command};
 
 use super::arguments::{settings, with_detach, with_settings};
 use super::{Answer, Failure, Invocation, Result};
-use crate::jobs::{Job, PairsImportJob, PairsReport, PairsStructuralJob};
+use crate::jobs::{Job, PairsImportJob, PairsReport, PairsStructuralJob, ReviewJob, ReviewReport};
 use crate::settings::{PairsImportSettings, PairsSettings};
 
 pub(super) fn define() -> Command {
@@ -20,11 +20,24 @@ pub(super) fn define() -> Command {
             .value_parser(clap::value_parser!(PathBuf))
             .help("Files, or a BEIR folder"),
     );
+    let finish = Command::new("finish")
+        .about("Write the next version: accepted questions in, rejected ones out, edited ones in their new words")
+        .arg(
+            Arg::new("pairs")
+                .long("pairs")
+                .value_name("PAIRS")
+                .help("The pairs that were reviewed (default: the newest)"),
+        );
+    let review = Command::new("review")
+        .about("What was said of pairs in the workbench")
+        .subcommand_required(true)
+        .subcommand(with_detach(finish));
     Command::new("pairs")
         .about("Training pairs: a query and the passages that answer it")
         .subcommand_required(true)
         .subcommand(with_detach(with_settings::<PairsSettings>(structural)))
         .subcommand(with_detach(with_settings::<PairsImportSettings>(import)))
+        .subcommand(review)
 }
 
 pub(super) fn run(invocation: &Invocation, matches: &ArgMatches) -> Result<Answer> {
@@ -39,7 +52,13 @@ pub(super) fn run(invocation: &Invocation, matches: &ArgMatches) -> Result<Answe
             let settings = settings::<PairsImportSettings>(matches, Some(&workspace))?;
             (Job::PairsImport(PairsImportJob { files, settings }), matches)
         }
-        _ => return Err(Failure::Usage("pairs has two commands: structural, import".to_owned())),
+        Some(("review", matches)) => {
+            let Some(("finish", matches)) = matches.subcommand() else {
+                return Err(Failure::Usage("pairs review has one command: finish".to_owned()));
+            };
+            (Job::PairsReview(ReviewJob { pairs: matches.get_one::<String>("pairs").cloned() }), matches)
+        }
+        _ => return Err(Failure::Usage("pairs has three commands: structural, import, review".to_owned())),
     };
     invocation.answer(&workspace, &job, matches)
 }
@@ -55,4 +74,22 @@ pub(super) fn plain(report: &PairsReport) -> String {
         text.push_str(&format!("\n  rejected {rejected}: {} (kept in rejected.jsonl)", reasons.join(" · ")));
     }
     text
+}
+
+pub(super) fn plain_review(report: &ReviewReport) -> String {
+    let ReviewReport { artifact, reviewed, train, dev, reviews, .. } = report;
+    let mut said = Vec::new();
+    for (count, word) in [
+        (reviews.accepted, "accepted"),
+        (reviews.restored, "brought back"),
+        (reviews.rejected, "rejected"),
+        (reviews.edited, "edited"),
+        (reviews.held_out, "stay out: held out"),
+        (reviews.unknown, "about questions that are not there"),
+    ] {
+        if count > 0 {
+            said.push(format!("{count} {word}"));
+        }
+    }
+    format!("{artifact}  {train} to train on, {dev} to choose by\n  from {reviewed}: {}", said.join(" · "))
 }

@@ -11,6 +11,7 @@ mod evaluate;
 mod export;
 mod inspect;
 mod pairs;
+mod review;
 mod tokenizer;
 mod tune;
 
@@ -22,6 +23,7 @@ pub use evaluate::{EvaluateJob, EvaluateReport};
 pub use export::{ExportJob, ExportReport, Target};
 pub use inspect::{InspectReport, inspect};
 pub use pairs::{PairsImportJob, PairsReport, PairsStructuralJob};
+pub use review::{ReviewJob, ReviewReport};
 pub use tokenizer::{TokenizerJob, TokenizerReport};
 pub use tune::{TuneJob, TuneReport};
 
@@ -103,6 +105,8 @@ pub enum Job {
     PairsStructural(PairsStructuralJob),
     /// Import the user's pairs.
     PairsImport(PairsImportJob),
+    /// Finish a review of pairs.
+    PairsReview(ReviewJob),
     /// Fine-tune an encoder.
     Tune(TuneJob),
     /// Judge models.
@@ -123,6 +127,8 @@ pub enum Report {
     Tokenizer(TokenizerReport),
     /// Of pairs.
     Pairs(PairsReport),
+    /// Of a review.
+    Review(ReviewReport),
     /// Of fine-tuning.
     Tune(TuneReport),
     /// Of judging.
@@ -148,6 +154,7 @@ impl Job {
             Self::Tokenizer(_) => "tokenizer",
             Self::PairsStructural(_) => "pairs-structural",
             Self::PairsImport(_) => "pairs-import",
+            Self::PairsReview(_) => "pairs-review",
             Self::Tune(_) => "tune",
             Self::Evaluate(_) => "evaluate",
             Self::Embed(_) => "embed",
@@ -182,6 +189,7 @@ impl Job {
             Self::Tokenizer(job) => job.run(context).map(Report::Tokenizer),
             Self::PairsStructural(job) => job.run(context).map(Report::Pairs),
             Self::PairsImport(job) => job.run(context).map(Report::Pairs),
+            Self::PairsReview(job) => job.run(context).map(Report::Review),
             Self::Tune(job) => job.run(context).map(Report::Tune),
             Self::Evaluate(job) => job.run(context).map(Report::Evaluate),
             Self::Embed(job) => job.run(context).map(Report::Embed),

@@ -1,6 +1,6 @@
 //! Fine-tuning: pairs and a base become a model.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
@@ -16,7 +16,7 @@ use crate::evaluation;
 use crate::export::write_sentence_transformers;
 use crate::pairs::{self, Row};
 use crate::progress::{Event, peak_rss_mib};
-use crate::retrieval::{self, Analyzer, Bm25, MiningOptions};
+use crate::retrieval::{self, Analyzer, Bm25, Hit, MiningOptions};
 use crate::settings::{Loss, Negatives, Precision, TuneSettings, Vocabulary};
 use crate::training::{self, Example, TrainingOptions};
 use crate::workspace::Kind;
@@ -57,6 +57,8 @@ pub struct TuneReport {
     pub dev_mrr10: Option<f64>,
     /// The same before the first step.
     pub dev_mrr10_base: Option<f64>,
+    /// BM25's MRR@10 on the same questions and passages, stemmed.
+    pub dev_mrr10_bm25: Option<f64>,
     /// The step of the checkpoint kept.
     pub best_step: usize,
     /// Dimensions of the embeddings.
@@ -101,18 +103,19 @@ impl TuneJob {
             ));
         }
 
+        let checkpoints = training::Checkpoints::new(&context.checkpoints, context.resume);
+        let dev_questions = dev_set.as_ref().map_or(0, |dev| dev.queries.len());
+        let dev_mrr10_bm25 = dev_set.as_ref().map(|dev| dev.mrr10_bm25);
+        // A run that goes on from a later step has said so before its first.
+        if let Some(score) = dev_mrr10_bm25.filter(|_| !checkpoints.go_on()) {
+            context.observer.on(Event::Eval { step: 0, values: [("mrr10_bm25", score)].into() });
+        }
+
         let options = TrainingOptions::from_settings(settings, encoder.config().hidden_dropout_prob);
         let mut judge = |encoder: &Encoder| dev_set.as_mut().map_or(Ok(0.0), |dev| dev.mrr10(encoder, context));
         let judged: Option<&mut training::Judge<'_>> = if dev.is_empty() { None } else { Some(&mut judge) };
-        let outcome = training::train(
-            &encoder,
-            &examples,
-            &options,
-            judged,
-            &training::Checkpoints::new(&context.checkpoints, context.resume),
-            context.observer,
-            context.clock,
-        )?;
+        let outcome =
+            training::train(&encoder, &examples, &options, judged, &checkpoints, context.observer, context.clock)?;
         if outcome.stopped {
             return Err(Error::Stopped);
         }
@@ -123,7 +126,8 @@ impl TuneJob {
         write_sentence_transformers(&encoder, &card.render(), staged.path())?;
         let details = json!({
             "dim": encoder.dim(), "steps": outcome.steps, "best_step": outcome.best_step, "dev_mrr10": outcome.best_dev,
-            "dev_mrr10_base": outcome.base_dev, "pairs_per_s": outcome.pairs_per_s, "train_s": outcome.train_s,
+            "dev_mrr10_base": outcome.base_dev, "dev_mrr10_bm25": dev_mrr10_bm25, "dev_questions": dev_questions,
+            "pairs_per_s": outcome.pairs_per_s, "train_s": outcome.train_s, "train_examples": examples.len(),
         });
         let made = context.commit(staged, "tune", settings, inputs, details)?;
         Ok(TuneReport {
@@ -136,6 +140,7 @@ impl TuneJob {
             peak_rss_mib: peak_rss_mib(),
             dev_mrr10: outcome.best_dev,
             dev_mrr10_base: outcome.base_dev,
+            dev_mrr10_bm25,
             best_step: outcome.best_step,
             dim: encoder.dim(),
         })
@@ -270,7 +275,9 @@ struct DevSet {
     queries: Vec<Vec<u32>>,
     passages: Vec<Vec<u32>>,
     ids: Vec<String>,
-    relevant: Vec<std::collections::BTreeMap<String, u32>>,
+    relevant: Vec<BTreeMap<String, u32>>,
+    /// What words alone achieve.
+    mrr10_bm25: f64,
 }
 
 impl DevSet {
@@ -293,22 +300,32 @@ impl DevSet {
         chosen.extend(others.into_iter().take(DEV_DISTRACTORS));
         let texts: Vec<&str> = chosen.iter().map(|id| by_id[id].text.as_str()).collect();
         let queries: Vec<&str> = rows.iter().map(|row| row.query.as_str()).collect();
+        let ids: Vec<String> = chosen.into_iter().map(str::to_owned).collect();
+        let relevant: Vec<BTreeMap<String, u32>> =
+            rows.iter().map(|row| row.passages().map(|id| (id.to_owned(), 1)).collect()).collect();
+        let bm25 = Bm25::index(texts.iter().copied(), Analyzer::choose(None, &texts)?);
+        let by_words: Vec<Vec<Hit>> = queries.iter().map(|query| bm25.search(query, &ids, 10)).collect();
         Ok(Some(Self {
             queries: encoder.tokenize(&queries, Role::Query)?,
             passages: encoder.tokenize(&texts, Role::Passage)?,
-            ids: chosen.into_iter().map(str::to_owned).collect(),
-            relevant: rows.iter().map(|row| row.passages().map(|id| (id.to_owned(), 1)).collect()).collect(),
+            mrr10_bm25: mrr10(&by_words, &ids, &relevant),
+            ids,
+            relevant,
         }))
     }
 
     fn mrr10(&self, encoder: &Encoder, context: &Context<'_>) -> Result<f64, training::Error> {
         let passages = encoder.embed(&self.passages, context.observer)?;
         let queries = encoder.embed(&self.queries, context.observer)?;
-        let rankings = retrieval::search(&queries, &passages, &self.ids, 10);
-        let rr = rankings.iter().zip(&self.relevant).map(|(hits, relevant)| {
-            let ranking: Vec<&str> = hits.iter().map(|hit| self.ids[hit.passage].as_str()).collect();
-            evaluation::score(&ranking, relevant).rr10
-        });
-        Ok(rr.sum::<f64>() / self.queries.len().max(1) as f64)
+        Ok(mrr10(&retrieval::search(&queries, &passages, &self.ids, 10), &self.ids, &self.relevant))
     }
+}
+
+/// The mean reciprocal rank of the first relevant passage among ten, over questions.
+fn mrr10(rankings: &[Vec<Hit>], ids: &[String], relevant: &[BTreeMap<String, u32>]) -> f64 {
+    let rr = rankings.iter().zip(relevant).map(|(hits, relevant)| {
+        let ranking: Vec<&str> = hits.iter().map(|hit| ids[hit.passage].as_str()).collect();
+        evaluation::score(&ranking, relevant).rr10
+    });
+    rr.sum::<f64>() / rankings.len().max(1) as f64
 }

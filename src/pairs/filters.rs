@@ -39,6 +39,9 @@ pub enum Reason {
     /// Another query says the same in nearly the same words.
     #[serde(rename = "near-duplicate query")]
     NearDuplicateQuery,
+    /// A person read it and did not want it.
+    #[serde(rename = "reviewer")]
+    Reviewer,
 }
 
 impl fmt::Display for Reason {
@@ -53,6 +56,7 @@ impl fmt::Display for Reason {
             Self::AmbiguousQuery => "ambiguous query",
             Self::OtherFold => "other fold",
             Self::NearDuplicateQuery => "near-duplicate query",
+            Self::Reviewer => "reviewer",
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Training pairs: a query and the passages that answer it.
 //!
 //! They come from the documents' own structure ([`structural`]), from the user's files ([`import`]) or with a
-//! retrieval set ([`from_beir`]). Whatever a filter rejects is counted and kept with its reason; nothing is
+//! retrieval set ([`from_beir`]); a person may read and mend them ([`apply_reviews`]). Whatever a filter rejects is counted and kept with its reason; nothing is
 //! dropped in silence, and no passage to test on is ever trained on.
 
 mod beir;
@@ -10,14 +10,17 @@ mod import;
 mod merge;
 mod near;
 mod questions;
+mod reviews;
 mod row;
 mod structural;
 
 pub use beir::from_beir;
 pub use filters::Reason;
 pub use import::import;
+pub use near::near_duplicates;
 pub use questions::{Question, extra_passages, read_questions, write_questions};
-pub use row::{BrokenLine, Lines, PairSet, Rejected, Row, read_jsonl, read_rows};
+pub use reviews::{Mark, Review, ReviewCounts, Reviews, Verdict, append_review, apply_reviews};
+pub use row::{BROKEN_LINE, BrokenLine, Lines, PairSet, Rejected, Row, read_jsonl, read_rows, read_set};
 pub use structural::structural;
 
 use std::path::PathBuf;

@@ -11,8 +11,8 @@ use super::filters::normalised_words;
 /// Jaccard similarity of the word sets from which two queries are the same: with fewer than ten words, equal sets.
 const SAME: f64 = 0.9;
 
-/// Positions of the queries that nearly repeat an earlier one.
-pub(super) fn near_duplicates<'a>(queries: impl Iterator<Item = &'a str>) -> Vec<usize> {
+/// Positions of the queries that nearly repeat an earlier one: nine of ten of their words are the same.
+pub fn near_duplicates<'a>(queries: impl Iterator<Item = &'a str>) -> Vec<usize> {
     let sets = rare_words_first(queries);
     let mut index: HashMap<u32, Vec<usize>> = HashMap::new();
     let mut repeated = Vec::new();

@@ -6,8 +6,10 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Error, Reason, Result};
+use crate::progress::Event;
 use crate::workspace::{short_id, write_atomic};
 
 /// What parts a passage's id from the hash of its altered text.
@@ -52,10 +54,23 @@ impl Row {
     /// The passages that answer the query, as ids of the corpus: an altered text stands for the passage it was
     /// made from. An imported text that is no passage keeps its own id.
     pub fn passages(&self) -> impl Iterator<Item = &str> {
-        self.positives.iter().map(|id| {
-            let altered = if self.texts.contains_key(id) { id.rsplit_once(ALTERED) } else { None };
-            altered.map_or(id.as_str(), |(passage, _)| passage)
-        })
+        self.positives.iter().map(|id| Self::passage_of(id, self.texts.contains_key(id)))
+    }
+
+    /// The passage of the corpus that a positive stands for; only an id with a text of its own can stand for another.
+    pub fn passage_of(id: &str, has_text: bool) -> &str {
+        let altered = if has_text { id.rsplit_once(ALTERED) } else { None };
+        altered.map_or(id, |(passage, _)| passage)
+    }
+
+    /// What is told of the row as it is kept, or rejected for a reason.
+    pub(super) fn event(&self, rejected: Option<Reason>) -> Event {
+        Event::Pair {
+            passage: self.passages().next().unwrap_or_default().to_owned(),
+            query: self.query.clone(),
+            source: self.source.clone(),
+            rejected: rejected.map(|reason| reason.to_string()),
+        }
     }
 
     /// How relevant a positive is; 1 where nothing else is known.
@@ -107,7 +122,7 @@ pub struct PairSet {
 }
 
 /// The count under which broken lines are reported among the reasons.
-const BROKEN_LINE: &str = "broken line";
+pub const BROKEN_LINE: &str = "broken line";
 
 impl PairSet {
     /// How many rows each filter rejected, by the filter's name; broken lines among them.
@@ -142,16 +157,51 @@ struct Broken<'a> {
 
 /// The training and dev rows of a pairs artifact. A broken line is an error: lapidary wrote the file whole.
 pub fn read_rows(folder: &Path) -> Result<(Vec<Row>, Vec<Row>)> {
-    let read = |name: &str| {
-        let lines = read_jsonl::<Row>(&folder.join(name))?;
-        match lines.broken.into_iter().next() {
-            None => Ok(lines.rows.into_iter().map(|(_, row)| row).collect::<Vec<Row>>()),
-            Some(broken) => {
-                Err(Error::Broken { broken, remedy: "the pairs were damaged: make them again, or mend the line" })
-            }
+    Ok((read_whole(&folder.join("train.jsonl"))?, read_whole(&folder.join("dev.jsonl"))?))
+}
+
+/// All of a pairs artifact: its rows, and what `rejected.jsonl` holds. A broken line is an error, as in [`read_rows`].
+pub fn read_set(folder: &Path) -> Result<PairSet> {
+    let (train, dev) = read_rows(folder)?;
+    let mut set = PairSet { train, dev, ..PairSet::default() };
+    for line in read_whole::<LeftOut>(&folder.join("rejected.jsonl"))? {
+        match line {
+            LeftOut::Row(rejected) => set.rejected.push(rejected),
+            LeftOut::Line(broken) => set.broken.push(broken),
         }
-    };
-    Ok((read("train.jsonl")?, read("dev.jsonl")?))
+    }
+    Ok(set)
+}
+
+/// All rows of a file that lapidary wrote.
+fn read_whole<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+    let lines = read_jsonl(path)?;
+    match lines.broken.into_iter().next() {
+        None => Ok(lines.rows.into_iter().map(|(_, row)| row).collect()),
+        Some(broken) => {
+            Err(Error::Broken { broken, remedy: "the pairs were damaged: make them again, or mend the line" })
+        }
+    }
+}
+
+/// A line of `rejected.jsonl`.
+#[derive(Deserialize)]
+#[serde(try_from = "Value")]
+enum LeftOut {
+    Row(Rejected),
+    Line(BrokenLine),
+}
+
+impl TryFrom<Value> for LeftOut {
+    type Error = serde_json::Error;
+
+    fn try_from(value: Value) -> std::result::Result<Self, Self::Error> {
+        if value.get("reason").and_then(Value::as_str) == Some(BROKEN_LINE) {
+            serde_json::from_value(value).map(Self::Line)
+        } else {
+            serde_json::from_value(value).map(Self::Row)
+        }
+    }
 }
 
 /// What a file of JSON lines held.
@@ -231,6 +281,7 @@ mod tests {
         assert_eq!(read_rows(folder.path()).unwrap(), (vec![row()], vec![]));
         let kept = std::fs::read_to_string(folder.path().join("rejected.jsonl")).unwrap();
         assert!(kept.contains(r#""reason":"short query""#) && kept.contains(r#""line":7"#), "{kept}");
+        assert_eq!(read_set(folder.path()).unwrap(), set);
         assert_eq!(set.rejected_by_reason(), [("short query".to_owned(), 1), ("broken line".to_owned(), 1)].into());
 
         let file = folder.path().join("train.jsonl");

@@ -20,7 +20,7 @@ use crate::settings::PairsSettings;
 use crate::workspace::short_id;
 
 /// Passages between two reports of progress.
-const REPORT_EVERY: usize = 500;
+const REPORT_EVERY: usize = 50;
 /// A heading of fewer words says too little without its document's title.
 const LEAST_WORDS_ALONE: usize = 3;
 
@@ -62,7 +62,7 @@ pub fn structural(corpus: &Corpus, settings: &PairsSettings, observer: &dyn Obse
     observer.on(Event::phase("make pairs"));
     let documents = corpus.documents()?;
     let total = documents.iter().map(|document| document.passages).sum::<usize>();
-    let mut maker = Maker::new(&documents, settings);
+    let mut maker = Maker::new(&documents, settings, observer);
     for (done, passage) in corpus.passages()?.enumerate() {
         if done % REPORT_EVERY == 0 {
             observer.on(Event::progress(done, total, "passages"));
@@ -76,9 +76,11 @@ pub fn structural(corpus: &Corpus, settings: &PairsSettings, observer: &dyn Obse
     Ok(maker.finish())
 }
 
-/// Makes candidates of passages, one after another.
+/// Makes candidates of passages, one after another, and tells of each what became of it. What passes the filters is told
+/// as kept; where merging throws it out after all, it is told once more, as rejected.
 struct Maker<'a> {
     settings: &'a PairsSettings,
+    observer: &'a dyn Observer,
     titles: HashMap<&'a str, &'a str>,
     begun: HashSet<String>,
     headings: Vec<Candidate>,
@@ -87,9 +89,16 @@ struct Maker<'a> {
 }
 
 impl<'a> Maker<'a> {
-    fn new(documents: &'a [Document], settings: &'a PairsSettings) -> Self {
-        let titles = documents.iter().map(|document| (document.id.as_str(), document.title.trim())).collect();
-        Self { settings, titles, begun: HashSet::new(), headings: Vec::new(), cloze: Vec::new(), rejected: Vec::new() }
+    fn new(documents: &'a [Document], settings: &'a PairsSettings, observer: &'a dyn Observer) -> Self {
+        Self {
+            settings,
+            observer,
+            titles: documents.iter().map(|document| (document.id.as_str(), document.title.trim())).collect(),
+            begun: HashSet::new(),
+            headings: Vec::new(),
+            cloze: Vec::new(),
+            rejected: Vec::new(),
+        }
     }
 
     fn take(&mut self, passage: &Passage) {
@@ -146,6 +155,10 @@ impl<'a> Maker<'a> {
             row.positives = vec![id.clone()];
             row.texts.insert(id, rest);
         }
+        // What may become a test question is nobody's to see before it is asked.
+        if reason.is_some() || passage.fold != Fold::Test {
+            self.observer.on(row.event(reason));
+        }
         match reason {
             Some(reason) => self.rejected.push(Rejected { reason, row }),
             None if kind == QueryKind::Cloze => self.cloze.push(Candidate { row, fold: passage.fold }),
@@ -162,6 +175,9 @@ impl<'a> Maker<'a> {
         };
         self.headings.extend(self.cloze.into_iter().filter(wanted));
         let mut set = merge(self.headings, Strictness::Made);
+        for rejected in &set.rejected {
+            self.observer.on(rejected.row.event(Some(rejected.reason)));
+        }
         self.rejected.append(&mut set.rejected);
         set.rejected = self.rejected;
         set
@@ -207,6 +223,7 @@ fn without(passage: &str, sentence: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::progress::{Recorder, Silent};
 
     const TEXT: &str = "Oil collects at the lowest point of the receiver because ammonia is lighter. It is drained while the \
                         valve is open only a little. A second person stands by the emergency stop all the while. Never \
@@ -237,11 +254,52 @@ mod tests {
     }
 
     fn made(documents: &[Document], passages: &[Passage], settings: &PairsSettings) -> PairSet {
-        let mut maker = Maker::new(documents, settings);
+        observed(documents, passages, settings, &Silent)
+    }
+
+    fn observed(
+        documents: &[Document],
+        passages: &[Passage],
+        settings: &PairsSettings,
+        observer: &dyn Observer,
+    ) -> PairSet {
+        let mut maker = Maker::new(documents, settings, observer);
         for passage in passages {
             maker.take(passage);
         }
         maker.finish()
+    }
+
+    #[test]
+    fn every_row_is_told_but_the_test_questions() {
+        let documents = [document("d", "Oil", Fold::Train), document("t", "Draining oil of receivers", Fold::Test)];
+        let mut passages = vec![passage("p1", "d", &["Draining oil", "How to drain it"], Fold::Train)];
+        passages.extend((2..7).map(|n| passage(&format!("p{n}"), "d", &["Oil", "The same for many"], Fold::Train)));
+        passages.push(passage("p9", "t", &[], Fold::Test));
+        let watcher = Recorder::default();
+        let settings = PairsSettings::default();
+        let set = observed(&documents, &passages, &settings, &watcher);
+        assert_eq!(set, made(&documents, &passages, &settings), "watching changes nothing");
+        let told: Vec<(String, Option<String>)> = watcher
+            .events()
+            .into_iter()
+            .filter_map(|event| match event {
+                Event::Pair { query, rejected, .. } => Some((query, rejected)),
+                _ => None,
+            })
+            .collect();
+        let kept: Vec<&str> =
+            told.iter().filter(|(_, rejected)| rejected.is_none()).map(|(query, _)| query.as_str()).collect();
+        for row in &set.train {
+            assert!(kept.contains(&row.query.as_str()), "{}", row.query);
+        }
+        assert!(!set.test.is_empty() && set.test.iter().all(|row| !kept.contains(&row.query.as_str())));
+        let mut of_reason = std::collections::BTreeMap::new();
+        for reason in told.iter().filter_map(|(_, rejected)| rejected.clone()) {
+            *of_reason.entry(reason).or_insert(0) += 1;
+        }
+        assert_eq!(of_reason, set.rejected_by_reason());
+        assert!(of_reason["ambiguous query"] > 1, "{of_reason:?}");
     }
 
     #[test]

@@ -45,6 +45,11 @@ impl Checkpoints {
         Self { folder: folder.to_owned(), resume }
     }
 
+    /// Whether a training would go on from one of these.
+    pub fn go_on(&self) -> bool {
+        self.resume && !self.steps().is_empty()
+    }
+
     /// Writes a checkpoint, whole or not at all, and removes the oldest. Returns its folder.
     pub(super) fn save(&self, encoder: &Encoder, optimizer: &AdamW, state: &State) -> Result<PathBuf> {
         let folder = self.folder.join(format!("step-{:08}", state.step));

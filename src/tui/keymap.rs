@@ -386,6 +386,7 @@ pub const TABLE: &[Binding] = &[
     bind(C::Pairs, &["F"], A::Finish, "finish", "finish the review: write the next version of the pairs"),
     bind(C::Pairs, &["h"], A::Health, "health", "lengths, lexical overlap and duplicates of the set"),
     bind(C::Pairs, &["n"], A::New, "make", "make pairs: structural, or import your own"),
+    bind(C::Pairs, &["f"], A::Follow, "", "watch the job that makes pairs, or go back to the set"),
     bind(C::Pairs, &["X"], A::Stop, "", "stop the job that makes pairs"),
     bind(C::Pairs, &["t"], A::Tokenizer, "", "another set of pairs"),
 

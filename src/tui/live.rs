@@ -67,6 +67,8 @@ pub struct LiveRun {
     pub phase: String,
     /// How far the phase is.
     pub progress: Option<(u64, Option<u64>, String)>,
+    /// Optimizer steps taken and in all, whatever the phase counts now.
+    pub steps: Option<(u64, u64)>,
     /// Numbers by step.
     pub scalars: BTreeMap<String, Series>,
     /// Scores on dev by step.
@@ -118,6 +120,7 @@ impl LiveRun {
             device: String::new(),
             phase: String::new(),
             progress: None,
+            steps: None,
             scalars: BTreeMap::new(),
             evals: BTreeMap::new(),
             times: Series::new(0.0),
@@ -157,6 +160,9 @@ impl LiveRun {
                 self.pace.push_back((t, done));
                 while self.pace.len() > 2 && self.pace[1].0 + RATE_MS < t {
                     self.pace.pop_front();
+                }
+                if let ("steps", Some(total)) = (unit.as_str(), total) {
+                    self.steps = Some((done, total));
                 }
                 self.progress = Some((done, total, unit));
             }
@@ -218,6 +224,7 @@ impl LiveRun {
         // A resumed run goes back to its checkpoint: what came after it did not happen.
         if self.times.last().is_some_and(|last| last.x >= step as f64) {
             self.checkpoints.retain(|(at, _)| *at < step);
+            self.evals.values_mut().for_each(|series| series.forget_from(step as f64));
             self.resumed.retain(|at| *at < step);
             if self.starts > 1 {
                 self.resumed.push(step.saturating_sub(1));
@@ -282,16 +289,19 @@ impl LiveRun {
         self.times.nearest(super::series::Values::Raw, step).map(|point| f64::from(point.y))
     }
 
+    /// Steps in an epoch, where the settings tell.
+    pub fn steps_per_epoch(&self) -> Option<f64> {
+        let epochs = self.settings.get("epochs")?.as_f64().filter(|epochs| *epochs > 0.0)?;
+        let total = self.steps.filter(|(_, total)| *total > 0)?.1 as f64;
+        // A run cut short by --max-steps does not reach its epochs.
+        let cut = self.settings.get("max_steps").and_then(Value::as_f64).is_some_and(|max| max <= total);
+        (!cut).then(|| total / epochs)
+    }
+
     /// The epoch in which a step lies and how many there will be, where the settings tell.
     pub fn epochs(&self, step: f64) -> Option<(f64, f64)> {
         let epochs = self.settings.get("epochs")?.as_f64()?;
-        let total = match &self.progress {
-            Some((_, Some(total), unit)) if unit == "steps" => *total as f64,
-            _ => return None,
-        };
-        // A run cut short by --max-steps does not reach its epochs.
-        let cut = self.settings.get("max_steps").and_then(Value::as_f64).is_some_and(|max| max <= total);
-        (!cut && total > 0.0).then(|| (step / total * epochs, epochs))
+        Some((step / self.steps_per_epoch()?, epochs))
     }
 
     /// Numbers that were not finite, over all curves.
@@ -347,12 +357,16 @@ mod tests {
         }
         take(&mut run, 60, Event::Checkpoint { step: 5, path: String::new(), best: false });
         take(&mut run, 90, Event::Checkpoint { step: 8, path: String::new(), best: true });
+        for (step, score) in [(0, 0.3), (8, 0.5)] {
+            take(&mut run, 95, Event::Eval { step, values: Scalars::from([("mrr10", score)]) });
+        }
         take(&mut run, 100, start());
         take(&mut run, 110, scalar(6, 60.0));
         assert_eq!(run.latest("loss"), Some(60.0));
         assert_eq!(run.scalars["loss"].len(), 6);
         assert_eq!(run.checkpoints, [(5, false)]);
         assert_eq!(run.resumed, [5]);
+        assert_eq!(run.evals["mrr10"].x(), [0.0], "the score of step 8 is to come again");
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl PaneId {
     pub fn of_job(job: &str) -> Self {
         match job {
             "tokenizer" => Self::Tokenizer,
-            "pairs-structural" | "pairs-import" | "pairs-synthesize" => Self::Pairs,
+            "pairs-structural" | "pairs-import" | "pairs-synthesize" | "pairs-review" => Self::Pairs,
             "tune" | "align" | "distill" => Self::Tuning,
             "evaluate" => Self::Compare,
             "corpus" => Self::Corpus,
@@ -165,6 +165,11 @@ impl Model {
             PaneId::Compare => &self.compare,
             PaneId::Runs => &self.runs,
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn tuning(&self) -> &TuningPane {
+        &self.tuning
     }
 
     fn open_pane(&mut self) -> (&mut dyn Pane, &Shared) {
@@ -386,7 +391,7 @@ fn go(model: &mut Model, pane: PaneId) -> Vec<Effect> {
     model.pane = pane;
     model.overlay = None;
     let (pane, shared) = model.open_pane();
-    pane.refresh(shared)
+    pane.opened(shared)
 }
 
 fn key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {

@@ -95,6 +95,8 @@ pub enum Glyph {
     Down,
     /// Better by so many ranks.
     Up,
+    /// Worse by so many ranks.
+    Fall,
     /// The relevant passage.
     Relevant,
     /// A line between two columns.
@@ -235,6 +237,7 @@ impl Palette {
             Glyph::Ellipsis => ("…", "~"),
             Glyph::Down => ("▾", "v"),
             Glyph::Up => ("▲", "^"),
+            Glyph::Fall => ("▼", "v"),
             Glyph::Relevant => ("●", "*"),
             Glyph::Vertical => ("│", "|"),
             Glyph::Horizontal => ("─", "-"),

@@ -209,7 +209,7 @@ impl Runtime {
         let mut tick = Instant::now();
         loop {
             let now = Instant::now();
-            let due = self.pace.due(model.dirty, self.screen.last_send).unwrap_or(tick).min(tick);
+            let due = self.pace.due(model.dirty, self.screen.last_send, now).unwrap_or(tick).min(tick);
             match messages.recv_timeout(due.saturating_duration_since(now)) {
                 Ok(message) => {
                     if let Some(ended) = self.take(model, message)? {
@@ -229,7 +229,7 @@ impl Runtime {
                 tick = now + Duration::from_secs(1);
                 self.take(model, Msg::Clock(self.clock.unix_ms()))?;
             }
-            if self.pace.due(model.dirty, self.screen.last_send).is_some_and(|due| due <= now) {
+            if self.pace.due(model.dirty, self.screen.last_send, now).is_some_and(|due| due <= now) {
                 self.screen.draw(|frame| view(model, frame.area(), frame.buffer_mut()))?;
                 self.pace.drawn(now);
                 model.dirty = Dirty::Clean;
@@ -372,15 +372,15 @@ impl Pace {
         }
     }
 
-    /// When the next frame is due; none where nothing changed.
-    fn due(&self, dirty: Dirty, last_send: Duration) -> Option<Instant> {
+    /// When the next frame is due; none where nothing changed, at once where none was drawn yet.
+    fn due(&self, dirty: Dirty, last_send: Duration, now: Instant) -> Option<Instant> {
         let slow = if last_send > SLOW { 2 } else { 1 };
         let wait = match dirty {
             Dirty::Clean => return None,
             Dirty::Data => self.data * slow,
             Dirty::Input => self.input,
         };
-        Some(self.last.map_or_else(Instant::now, |last| last + wait))
+        Some(self.last.map_or(now, |last| last + wait))
     }
 
     fn drawn(&mut self, at: Instant) {
@@ -396,8 +396,9 @@ mod tests {
     fn input_is_drawn_sooner_than_data_and_a_slow_link_halves_the_pace() {
         let mut pace = Pace::new(30, 4);
         let now = Instant::now();
+        assert_eq!(pace.due(Dirty::Data, Duration::ZERO, now), Some(now), "the first frame waits for nothing");
         pace.drawn(now);
-        let wait = |dirty, ms| pace.due(dirty, Duration::from_millis(ms)).map(|due| (due - now).as_millis());
+        let wait = |dirty, ms| pace.due(dirty, Duration::from_millis(ms), now).map(|due| (due - now).as_millis());
         assert_eq!(wait(Dirty::Clean, 0), None);
         assert_eq!(wait(Dirty::Input, 500), Some(33));
         assert_eq!(wait(Dirty::Data, 0), Some(250));

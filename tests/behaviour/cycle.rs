@@ -47,6 +47,8 @@ fn the_cycle_runs_on_the_sample_corpus() {
         json(&mut here(&["tune", "--max-steps", "2", "--batch", "8", "--max-length", "64", "--eval-steps", "1"]));
     assert_eq!(tuned["steps"], 2);
     assert_eq!(tuned["artifact"], "tuned@v1");
+    let by_words = tuned["dev_mrr10_bm25"].as_f64().unwrap();
+    assert!((0.0..=1.0).contains(&by_words) && by_words > 0.1, "titles ask for words of their passages: {tuned}");
 
     let evaluated = json(&mut here(&["evaluate", "--max-length", "64"]));
     let kinds: Vec<&str> =

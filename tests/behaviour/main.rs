@@ -2,11 +2,13 @@
 
 mod architecture;
 mod bad_input;
+mod compare;
 mod cycle;
 #[cfg(unix)]
 mod detached;
 mod encoder;
 mod fragmentation;
 mod parity;
+mod reviews;
 mod runs;
 mod support;

@@ -8,15 +8,17 @@ use crate::support::{failure, json, lapidary, sample_workspace, state};
 const TUNE: &[&str] =
     &["tune", "--batch", "8", "--max-length", "64", "--max-steps", "6", "--save-steps", "1", "--eval-steps", "100"];
 
-fn losses(root: &std::path::Path) -> Vec<String> {
+/// The events of the newest tuning.
+fn events(root: &std::path::Path) -> Vec<serde_json::Value> {
     let run = std::fs::read_dir(root.join("runs")).unwrap().map(|entry| entry.unwrap().path());
     let run = run.filter(|path| path.to_string_lossy().contains("-tune-")).max().unwrap();
     let events = std::fs::read_to_string(run.join("events.jsonl")).unwrap();
-    let scalars = events.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-    scalars
-        .filter(|event| event["kind"] == "scalar")
-        .map(|event| format!("{} {}", event["step"], event["values"]["loss"]))
-        .collect()
+    events.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn losses(root: &std::path::Path) -> Vec<String> {
+    let scalars = events(root).into_iter().filter(|event| event["kind"] == "scalar");
+    scalars.map(|event| format!("{} {}", event["step"], event["values"]["loss"])).collect()
 }
 
 #[test]
@@ -68,6 +70,8 @@ fn a_stopped_training_goes_on_to_the_same_losses() {
     let mut again = losses(&root);
     again.dedup();
     assert_eq!(again, whole, "a resumed training continues the same losses");
+    let by_words = events(&root).into_iter().filter(|event| event["values"]["mrr10_bm25"].is_number()).count();
+    assert_eq!(by_words, 1, "what BM25 achieves is said once, before the first step");
     let (code, _) = failure(&mut here(&["runs", "resume", &id]));
     assert_eq!(code, 4, "there is nothing to resume");
 }

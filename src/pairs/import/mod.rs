@@ -24,6 +24,8 @@ use matching::Known;
 
 /// Broken lines named one by one before only their number is told.
 const BROKEN_LINES_NAMED: usize = 5;
+/// Passages, and then pairs, between two reports of progress.
+const REPORT_EVERY: usize = 200;
 
 /// A pair as a file gives it: texts, or ids of passages of the corpus.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -55,14 +57,20 @@ pub fn import(
     observer.on(Event::phase("read pairs"));
     let contents = files.iter().map(|file| Ok((source_name(file), read(file)?))).collect::<Result<Vec<_>>>()?;
     observer.on(Event::phase("find passages"));
+    let total = corpus.documents()?.iter().map(|document| document.passages).sum::<usize>();
     let mut known = Known::new(settings.seed);
-    for passage in corpus.passages()? {
-        if observer.stop_requested() {
-            return Err(Error::Stopped);
+    for (done, passage) in corpus.passages()?.enumerate() {
+        if done % REPORT_EVERY == 0 {
+            observer.on(Event::progress(done, total, "passages"));
+            if observer.stop_requested() {
+                return Err(Error::Stopped);
+            }
         }
         known.add(&passage?);
     }
-    let (set, unseen) = assemble(contents, &known);
+    observer.on(Event::progress(total, total, "passages"));
+    observer.on(Event::phase("filter pairs"));
+    let (set, unseen) = assemble(contents, &known, observer)?;
     report(&set, unseen, observer);
     Ok(set)
 }
@@ -88,26 +96,44 @@ fn read(file: &Path) -> Result<Contents> {
     }
 }
 
-/// Rows of what the files gave, and how many negatives were left out because they are held out.
-fn assemble(contents: Vec<(String, Contents)>, known: &Known) -> (PairSet, usize) {
+/// Rows of what the files gave, and how many negatives were left out because they are held out. What passes the filters
+/// is told as kept; where merging throws it out after all, it is told once more, as rejected.
+fn assemble(contents: Vec<(String, Contents)>, known: &Known, observer: &dyn Observer) -> Result<(PairSet, usize)> {
     let (mut candidates, mut rejected, mut broken) = (Vec::new(), Vec::new(), Vec::new());
-    let mut held_out = 0;
+    let total = contents.iter().map(|(_, contents)| contents.pairs.len()).sum::<usize>();
+    let (mut done, mut held_out) = (0, 0);
     for (source, contents) in contents {
         broken.extend(contents.broken);
         for given in contents.pairs {
+            if done % REPORT_EVERY == 0 {
+                observer.on(Event::progress(done, total, "pairs"));
+                if observer.stop_requested() {
+                    return Err(Error::Stopped);
+                }
+            }
+            done += 1;
             for text in &given.positives {
                 let (row, fold, left_out) = row_of(&given, text, &source, known);
                 held_out += left_out;
-                match judge(QueryKind::Own, &row.query, row.texts.get(&row.positives[0]).unwrap_or(text)) {
+                let reason = judge(QueryKind::Own, &row.query, row.texts.get(&row.positives[0]).unwrap_or(text));
+                // What may become a test question is nobody's to see before it is asked.
+                if reason.is_some() || fold != Fold::Test {
+                    observer.on(row.event(reason));
+                }
+                match reason {
                     Some(reason) => rejected.push(Rejected { reason, row }),
                     None => candidates.push(Candidate { row, fold }),
                 }
             }
         }
     }
+    observer.on(Event::progress(total, total, "pairs"));
     let mut set = merge(candidates, Strictness::Own);
+    for rejected in &set.rejected {
+        observer.on(rejected.row.event(Some(rejected.reason)));
+    }
     rejected.append(&mut set.rejected);
-    (PairSet { rejected, broken, ..set }, held_out)
+    Ok((PairSet { rejected, broken, ..set }, held_out))
 }
 
 /// One query with one of its positives.

@@ -1,5 +1,6 @@
 use super::*;
 use crate::corpus::Passage;
+use crate::progress::{Recorder, Silent};
 
 const FROST: &str = "Frost on the coil keeps the heat of the room from the refrigerant.";
 const OIL: &str = "Oil collects at the bottom of the receiver.";
@@ -18,7 +19,7 @@ fn imported(name: &str, text: &str) -> Result<PairSet> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join(name);
     std::fs::write(&file, text).unwrap();
-    Ok(assemble(vec![(source_name(&file), read(&file)?)], &known()).0)
+    Ok(assemble(vec![(source_name(&file), read(&file)?)], &known(), &Silent)?.0)
 }
 
 #[test]
@@ -104,7 +105,7 @@ fn beir_folders_keep_their_folds_for_texts_of_their_own() {
     write("corpus.jsonl", corpus.join("\n"));
     write("queries.jsonl", "{\"_id\":\"q1\",\"text\":\"why frost\"}\n{\"_id\":\"q2\",\"text\":\"what else\"}\n".into());
     write("qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1\t1\t1\nq2\t2\t1\nq2\t1\t0\nq2 2\n".into());
-    let set = assemble(vec![("set".into(), read(folder.path()).unwrap())], &known()).0;
+    let set = assemble(vec![("set".into(), read(folder.path()).unwrap())], &known(), &Silent).unwrap().0;
     // The workspace trains on the document of the first; only the second is a test question still.
     assert_eq!((set.train[0].query_id.as_str(), set.test[0].query_id.as_str()), ("q1", "q2"));
     assert_eq!((set.broken.len(), set.broken[0].line), (1, 5));
@@ -126,4 +127,35 @@ fn texts_from_nowhere_draw_their_fold_once_for_all() {
         }] += 1;
     }
     assert!(counts[0].abs_diff(800) < 40 && counts[1].abs_diff(100) < 30, "{counts:?}");
+}
+
+#[test]
+fn every_pair_is_told_but_the_test_questions() {
+    let pair = |query: &str, positive: &str| Given {
+        query: query.into(),
+        positives: vec![positive.into()],
+        ..Given::default()
+    };
+    let pairs =
+        vec![pair("why frost", FROST), pair("why frost", "p-frost"), pair("", FROST), pair("where is oil", OIL)];
+    let watcher = Recorder::default();
+    let contents = vec![("pairs.csv".to_owned(), Contents { pairs, broken: Vec::new() })];
+    let (set, _) = assemble(contents, &known(), &watcher).unwrap();
+    assert_eq!((set.train.len(), set.test.len(), set.rejected.len()), (1, 1, 2));
+    let told: Vec<(String, Option<String>)> = watcher
+        .events()
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::Pair { passage, source, rejected, .. } => {
+                assert_eq!((passage.as_str(), source.as_str()), ("p-frost", "pairs.csv"));
+                Some((passage, rejected))
+            }
+            _ => None,
+        })
+        .collect();
+    let reasons: Vec<Option<&str>> = told.iter().map(|(_, rejected)| rejected.as_deref()).collect();
+    assert_eq!(reasons, [None, None, Some("empty"), Some("duplicate")]);
+    watcher.request_stop();
+    let contents = vec![("a".to_owned(), Contents { pairs: vec![pair("q", FROST)], broken: Vec::new() })];
+    assert!(matches!(assemble(contents, &known(), &watcher), Err(Error::Stopped)));
 }

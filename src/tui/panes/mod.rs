@@ -72,6 +72,11 @@ pub trait Pane {
         Vec::new()
     }
 
+    /// It came into view: what is costly to load need not be loaded before.
+    fn opened(&mut self, shared: &Shared) -> Vec<Effect> {
+        self.refresh(shared)
+    }
+
     /// The runs whose events it shows.
     fn watching(&self, _shared: &Shared) -> Vec<String> {
         Vec::new()

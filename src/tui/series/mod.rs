@@ -99,6 +99,11 @@ impl Series {
         displaced
     }
 
+    /// Drops the points from an x on: a run went back to before them.
+    pub fn forget_from(&mut self, x: f64) {
+        self.truncate(self.x.partition_point(|kept| *kept < x));
+    }
+
     fn truncate(&mut self, len: usize) {
         self.x.truncate(len);
         self.raw.truncate(len);

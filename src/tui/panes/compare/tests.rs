@@ -1,0 +1,544 @@
+//! The pane, told by messages and looked at as its users would.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::buffer::Buffer;
+
+use crate::runs::{State as RunState, Status};
+use crate::tui::message::{Effect, Msg};
+use crate::tui::model::{Model, update};
+use crate::tui::overlay::Overlay;
+use crate::tui::palette::{Background, Charset, Depth, Palette};
+use crate::tui::shared::{Artifacts, Version};
+use crate::tui::testing::{draw, model, text};
+use crate::tui::workers::compare::{
+    Answer, Asked, CorpusRead, Delta, Findings, Judged, Metrics, Moved, Opening, PerQuery, Question, Ranked, RankedHit,
+    Ranking, Shown, Split, Stage, State, System, SystemKind, SystemState, Verdict,
+};
+use crate::tui::workers::{Answer as AnyAnswer, Question as AnyQuestion};
+use crate::workspace::Kind;
+
+const QUERY: &str = "why does suction pressure climb after defrost";
+const TUNED: &str = "cold-embed@v1";
+const FUSED: &str = "BM25 + cold-embed@v1, scores";
+
+fn version(kind: Kind, reference: &str) -> Version {
+    Version {
+        kind,
+        reference: reference.to_owned(),
+        path: PathBuf::from("/w").join(reference),
+        made_ms: 1_795_521_600_000 - 7_200_000,
+        job: String::new(),
+        settings: serde_json::Value::Null,
+        inputs: Vec::new(),
+        details: serde_json::Value::Null,
+        looks: if kind == Kind::Questions { 3 } else { 0 },
+        bytes: 0,
+        stale: false,
+    }
+}
+
+fn artifacts() -> Artifacts {
+    Artifacts {
+        read: true,
+        corpora: vec![version(Kind::Corpus, "corpus@v1")],
+        tokenizers: ["bpe@v2", "bpe@v1", "cold@v3"].map(|name| version(Kind::Tokenizer, name)).to_vec(),
+        questions: vec![version(Kind::Questions, "structural@v1")],
+        models: vec![version(Kind::Model, TUNED)],
+        evaluations: vec![version(Kind::Evaluation, "evaluation@v2")],
+        ..Artifacts::default()
+    }
+}
+
+fn state(number: u64) -> State {
+    let system = |kind, name: &str| SystemState { name: name.to_owned(), kind, stage: Stage::Ready };
+    State {
+        number,
+        corpus: Some(Ok(CorpusRead { reference: "corpus@v1".to_owned(), passages: 2001, extra: 0 })),
+        systems: vec![
+            system(SystemKind::Base, "embedded"),
+            system(SystemKind::Tuned, TUNED),
+            system(SystemKind::Bm25, "BM25 english"),
+            system(SystemKind::Fusion, FUSED),
+        ],
+        notes: Vec::new(),
+    }
+}
+
+fn judged() -> Judged {
+    let system = |kind, name: &str, mrr10: f64| {
+        let metrics = Metrics {
+            mrr10,
+            p1: mrr10 - 0.1,
+            p5: mrr10 / 5.0 + 0.03,
+            p10: mrr10 / 10.0 + 0.02,
+            ndcg10: mrr10 + 0.05,
+            ..Metrics::default()
+        };
+        let model = (kind == SystemKind::Fusion).then_some(TUNED);
+        System::new(kind, name, model, metrics)
+    };
+    let delta = |a: &str, b: &str, mrr10: f64, p_value: f64, counts: (usize, usize, usize)| Delta {
+        a: a.to_owned(),
+        b: b.to_owned(),
+        mrr10,
+        p_value,
+        ci95: [mrr10 - 0.033, mrr10 + 0.033],
+        wins: counts.0,
+        ties: counts.1,
+        losses: counts.2,
+    };
+    let questions = [
+        (QUERY, Some(14), Some(1), Some(3)),
+        ("what ends a hot gas defrost", Some(2), Some(2), Some(1)),
+        ("purge non-condensables \u{1b}[31m through the cooler", Some(1), Some(4), Some(2)),
+        ("как слить масло из ресивера", None, Some(7), None),
+        ("when is the brine pump interlocked", Some(3), None, Some(1)),
+    ];
+    let row = |(at, (query, base, tuned, words)): (usize, &(&str, Option<usize>, Option<usize>, Option<usize>))| {
+        let rank = [("embedded", *base), (TUNED, *tuned), ("BM25 english", *words)];
+        PerQuery {
+            query_id: format!("q{at}"),
+            query: (*query).to_owned(),
+            relevant: vec![if at == 0 { "p2".to_owned() } else { format!("r{at}") }],
+            rank: rank.iter().map(|(name, rank)| ((*name).to_owned(), *rank)).collect(),
+            rr10: BTreeMap::new(),
+        }
+    };
+    let findings = Findings {
+        queries: 393,
+        passages: 2001,
+        questions: "structural@v1".to_owned(),
+        synthetic: true,
+        looks: 2,
+        systems: vec![
+            system(SystemKind::Base, "embedded", 0.352),
+            system(SystemKind::Tuned, TUNED, 0.503),
+            system(SystemKind::Bm25, "BM25 english", 0.667),
+            system(SystemKind::Bm25, "BM25 plain", 0.641),
+            system(SystemKind::Fusion, FUSED, 0.705),
+            system(SystemKind::Fusion, "BM25 + cold-embed@v1, ranks", 0.688),
+        ],
+        deltas: vec![
+            delta(TUNED, "embedded", 0.151, 0.00005, (201, 131, 61)),
+            delta(TUNED, "BM25 english", -0.164, 0.0001, (60, 120, 213)),
+            delta(FUSED, "BM25 english", 0.038, 0.0021, (90, 250, 53)),
+            delta(FUSED, TUNED, 0.202, 0.00005, (230, 120, 43)),
+        ],
+        per_query: questions.iter().enumerate().map(row).collect(),
+    };
+    let verdict = Verdict::of(&findings);
+    Judged { reference: "evaluation@v2".to_owned(), findings, verdict }
+}
+
+fn ranking(number: u64, is_question: bool) -> Ranking {
+    let passage = |id: &str, document: &str, heading: &[&str], text: &str, words: &[&str]| Shown {
+        id: id.to_owned(),
+        document: document.to_owned(),
+        heading: heading.iter().map(|part| (*part).to_owned()).collect(),
+        text: text.to_owned(),
+        matches: words.iter().filter_map(|word| text.find(word).map(|at| at..at + word.len())).collect(),
+    };
+    let passages = vec![
+        passage(
+            "p0",
+            "startup-checklist.txt",
+            &["Startup checklist", "Suction"],
+            "Open the suction stop valve slowly.",
+            &["suction"],
+        ),
+        passage("p1", "glossary.csv", &["suction header"], "The pipe that collects the suction gas.", &["suction"]),
+        passage(
+            "p2",
+            "manuals/hot-gas-defrost.md",
+            &["Hot gas defrost", "After the defrost"],
+            "Bleed the coil down before the suction stop valve opens. Where the bleed is too short, hot gas reaches the \
+             suction header at once: the suction pressure climbs, the compressors load up, and liquid that was left in the \
+             coil is carried over. Lengthen the bleed until the header stays within 0.3 bar of its set point, and look \
+             for a defrost relief valve that does not reseat.",
+            &["suction stop", "suction header", "suction pressure", "climbs", "defrost relief"],
+        ),
+        passage(
+            "p3",
+            "ottaika-goryachim-gazom.md",
+            &["Оттайка горячим газом", "Давление всасывания"],
+            "После оттайки давление растёт.",
+            &[],
+        ),
+        passage("p4", "fault-codes.jsonl", &[], "F12 \u{1b}[31msuction pressure high", &["suction", "pressure"]),
+        passage(
+            "p5",
+            "screw-compressor-slide-valve.md",
+            &["Slide valve", "Capacity control and unloading at low load"],
+            "The slide valve unloads.",
+            &[],
+        ),
+    ];
+    let system = |name: &str, ms: f64, hits: &[(usize, f32, Option<Moved>)], relevant_at| Ranked {
+        name: name.to_owned(),
+        ms,
+        hits: Ok(hits
+            .iter()
+            .map(|(passage, score, moved)| RankedHit {
+                passage: *passage,
+                score: *score,
+                moved: *moved,
+                relevant: is_question && *passage == 2,
+            })
+            .collect()),
+        relevant_at: if is_question { relevant_at } else { None },
+    };
+    use Moved::{Down, New, Not, Up};
+    let bare = |rows: &[(usize, f32)]| rows.iter().map(|(at, score)| (*at, *score, None)).collect::<Vec<_>>();
+    Ranking {
+        number,
+        query: QUERY.to_owned(),
+        is_question,
+        systems: vec![
+            system("embedded", 31.2, &bare(&[(0, 0.61), (1, 0.58), (3, 0.52), (4, 0.40), (5, 0.377)]), Some(14)),
+            system(
+                TUNED,
+                29.6,
+                &[
+                    (2, 0.83, Some(Up(13))),
+                    (0, 0.71, Some(Down(1))),
+                    (3, 0.695, Some(Not)),
+                    (5, 0.44, Some(Up(1))),
+                    (4, 0.2, Some(New)),
+                ],
+                Some(1),
+            ),
+            system(
+                "BM25 english",
+                0.4,
+                &[(0, 11.2, Some(Not)), (4, 9.8, Some(Up(2))), (2, 9.1, Some(Up(11)))],
+                Some(3),
+            ),
+            system(FUSED, 30.4, &[(2, 7.31, Some(Up(13))), (0, 6.5, Some(Down(1))), (4, 3.0, Some(Up(1)))], Some(1)),
+        ],
+        passages,
+        splits: vec![
+            Split {
+                names: vec!["embedded".to_owned(), TUNED.to_owned()],
+                tokens: Ok(vec![0..3, 4..8, 9..12, 12..16, 17..25, 26..31, 32..37, 38..40, 40..43, 43..45]),
+            },
+            Split {
+                names: vec!["bpe@v2".to_owned()],
+                tokens: Ok(vec![0..3, 3..8, 8..16, 16..25, 25..31, 31..37, 37..45]),
+            },
+            Split {
+                names: vec!["cold@v3".to_owned()],
+                tokens: Err("/w/cold@v3/tokenizer.json: no such file".to_owned()),
+            },
+        ],
+    }
+}
+
+fn key(model: &mut Model, code: KeyCode) -> Vec<Effect> {
+    update(model, Msg::Key(KeyEvent::new(code, KeyModifiers::NONE)))
+}
+
+fn press(model: &mut Model, letters: &str) -> Vec<Effect> {
+    letters.chars().flat_map(|letter| key(model, KeyCode::Char(letter))).collect()
+}
+
+fn answer(model: &mut Model, answer: Answer) -> Vec<Effect> {
+    update(model, Msg::Answer(AnyAnswer::Compare(answer)))
+}
+
+fn openings(effects: &[Effect]) -> Vec<&Opening> {
+    let of = |effect| match effect {
+        &Effect::Ask(AnyQuestion::Compare(Question::Open(ref opening))) => Some(opening),
+        _ => None,
+    };
+    effects.iter().filter_map(of).collect()
+}
+
+fn asked(effects: &[Effect]) -> Vec<&Asked> {
+    let of = |effect| match effect {
+        &Effect::Ask(AnyQuestion::Compare(Question::Rank(ref asked))) => Some(asked),
+        _ => None,
+    };
+    effects.iter().filter_map(of).collect()
+}
+
+/// A workbench at this pane, everything ready.
+fn ready() -> Model {
+    let mut model = model();
+    update(&mut model, Msg::Artifacts(artifacts()));
+    press(&mut model, "5");
+    answer(&mut model, Answer::Judged { number: 1, judged: Some(Ok(judged())) });
+    answer(&mut model, Answer::State(state(1)));
+    model
+}
+
+/// The same, with the query asked and answered.
+fn ranked() -> Model {
+    let mut model = ready();
+    press(&mut model, "e");
+    let effects = press(&mut model, QUERY);
+    let number = asked(&effects).last().unwrap().number;
+    key(&mut model, KeyCode::Enter);
+    answer(&mut model, Answer::Ranking(ranking(number, true)));
+    model
+}
+
+/// The cells of a screen by their style: of each row, runs of more than plain text.
+fn styles(buffer: &Buffer) -> String {
+    let mut rows = Vec::new();
+    for y in buffer.area.top()..buffer.area.bottom() {
+        let mut runs: Vec<(String, u16, u16)> = Vec::new();
+        for x in buffer.area.left()..buffer.area.right() {
+            let cell = &buffer[(x, y)];
+            let blank = cell.symbol() == " " && cell.modifier.is_empty();
+            let style = if blank { String::new() } else { format!("{:?} {:?}", cell.fg, cell.modifier) };
+            match runs.last_mut() {
+                Some((last, _, to)) if *last == style => *to = x,
+                _ => runs.push((style, x, x)),
+            }
+        }
+        let runs = runs.iter().filter(|(style, ..)| !style.is_empty() && style != "Reset NONE");
+        let text: Vec<String> = runs.map(|(style, from, to)| format!("{from}-{to} {style}")).collect();
+        if !text.is_empty() {
+            rows.push(format!("{y:>2}: {}", text.join(" | ")));
+        }
+    }
+    rows.join("\n")
+}
+
+#[test]
+fn nothing_is_loaded_before_it_is_looked_at() {
+    let mut model = model();
+    assert!(openings(&update(&mut model, Msg::Artifacts(artifacts()))).is_empty());
+    let effects = press(&mut model, "5");
+    let [opening] = openings(&effects)[..] else { panic!("{effects:?}") };
+    assert_eq!(opening.evaluation, Some(("evaluation@v2".to_owned(), "/w/evaluation@v2".into())));
+    let tokenizers: Vec<&str> = opening.tokenizers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(tokenizers, ["bpe@v2", "cold@v3"], "the newest of each name");
+    // The same again is no news; a newer evaluation is.
+    assert!(openings(&update(&mut model, Msg::Artifacts(artifacts()))).is_empty());
+    let mut newer = artifacts();
+    newer.evaluations.insert(0, version(Kind::Evaluation, "evaluation@v3"));
+    let effects = update(&mut model, Msg::Artifacts(newer));
+    assert_eq!(openings(&effects)[0].number, 2);
+    // What comes of the first opening is late.
+    answer(&mut model, Answer::State(state(1)));
+    assert!(!text(&draw(&model, 120, 40)).contains("2,001 passages"));
+    answer(&mut model, Answer::State(state(2)));
+    assert!(text(&draw(&model, 120, 40)).contains("2,001 passages"));
+}
+
+#[test]
+fn every_letter_asks_and_only_the_last_answer_counts() {
+    let mut model = ready();
+    press(&mut model, "e");
+    let effects = press(&mut model, "heat");
+    let numbers: Vec<u64> = asked(&effects).iter().map(|asked| asked.number).collect();
+    assert_eq!(numbers.len(), 4);
+    answer(&mut model, Answer::Ranking(ranking(numbers[2], false)));
+    assert!(!text(&draw(&model, 80, 24)).contains("After the defrost"));
+    answer(&mut model, Answer::Ranking(ranking(numbers[3], false)));
+    assert!(text(&draw(&model, 80, 24)).contains("After the defrost"));
+    assert!(press(&mut model, "q").iter().all(|effect| !matches!(effect, Effect::Quit)), "it is a letter of the query");
+}
+
+#[test]
+fn a_typed_test_question_has_its_answer_marked() {
+    let mut model = ready();
+    press(&mut model, "e");
+    let effects = press(&mut model, QUERY);
+    let all = asked(&effects);
+    assert!(all[..all.len() - 1].iter().all(|asked| asked.relevant.is_empty()));
+    assert_eq!(all.last().unwrap().relevant, ["p2"]);
+}
+
+#[test]
+fn questions_are_sorted_filtered_and_asked() {
+    let mut model = ready();
+    press(&mut model, "w");
+    let first = |model: &Model| {
+        let screen = text(&draw(model, 120, 40));
+        let at = screen.lines().position(|line| line.contains("QUESTIONS")).unwrap();
+        screen.lines().nth(at + 2).unwrap().to_owned()
+    };
+    assert!(first(&model).contains(QUERY), "{}", first(&model));
+    press(&mut model, "s");
+    assert!(first(&model).contains("purge non-condensables ␛[31m"), "{}", first(&model));
+    press(&mut model, "s");
+    assert!(first(&model).contains("purge"), "{}", first(&model));
+    press(&mut model, "/brine");
+    assert!(first(&model).contains("brine pump"), "{}", first(&model));
+    key(&mut model, KeyCode::Enter);
+    let effects = key(&mut model, KeyCode::Enter);
+    let [asked] = asked(&effects)[..] else { panic!("{effects:?}") };
+    assert_eq!(
+        (asked.query.as_str(), &asked.relevant[..]),
+        ("when is the brine pump interlocked", &["r4".to_owned()][..])
+    );
+}
+
+#[test]
+fn the_hit_under_the_cursor_is_opened_and_copied() {
+    let mut model = ranked();
+    key(&mut model, KeyCode::Enter);
+    let Some(Overlay::Text { title, lines, .. }) = &model.overlay else { panic!("no overlay") };
+    assert_eq!(title, "Passage: hot-gas-defrost › After the defrost");
+    assert!(lines.iter().any(|line| line.contains("it answers the question")));
+    assert!(lines.iter().any(|line| line == "passage   p2"), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("further down") && line.contains("embedded")), "{lines:?}");
+    key(&mut model, KeyCode::Esc);
+    key(&mut model, KeyCode::Down);
+    key(&mut model, KeyCode::Left);
+    let effects = press(&mut model, "y");
+    let Some(Effect::Copy(copied)) = effects.first() else { panic!("{effects:?}") };
+    assert!(copied.contains("embedded  rank 2") && copied.contains("p1"), "{copied}");
+    let mut model = ready();
+    let effects = press(&mut model, "y");
+    let Some(Effect::Copy(copied)) = effects.first() else { panic!("{effects:?}") };
+    assert!(copied.contains("tuned beats base") && copied.contains("BM25 plain\t0.641"), "{copied}");
+}
+
+#[test]
+fn models_are_chosen_and_opened() {
+    let mut model = ready();
+    press(&mut model, "o");
+    let Some(Overlay::Choice(choice)) = &model.overlay else { panic!("no choice") };
+    assert_eq!(choice.marked, [true, true]);
+    press(&mut model, " ");
+    let effects = key(&mut model, KeyCode::Enter);
+    assert_eq!(openings(&effects)[0].models, [TUNED]);
+}
+
+#[test]
+fn a_worker_that_forgot_is_told_again() {
+    let mut model = ranked();
+    let effects = answer(&mut model, Answer::Lost);
+    assert_eq!(openings(&effects)[0].number, 2);
+}
+
+#[test]
+fn the_focus_stays_in_view() {
+    let mut model = ranked();
+    let names = |model: &Model| text(&draw(model, 80, 24)).lines().nth(2).unwrap().to_owned();
+    assert!(names(&model).contains("embedded") && names(&model).contains("cold-embed@v1"), "{}", names(&model));
+    key(&mut model, KeyCode::Right);
+    key(&mut model, KeyCode::Right);
+    assert!(names(&model).contains("BM25 english") && names(&model).contains("BM25 + cold-embed"), "{}", names(&model));
+    for _ in 0..5 {
+        key(&mut model, KeyCode::Left);
+    }
+    assert!(names(&model).contains("▸ embedded"), "{}", names(&model));
+}
+
+#[test]
+fn every_size_can_be_drawn() {
+    let mut models = [model(), ready(), ranked(), ranked(), ranked()];
+    press(&mut models[3], "w");
+    press(&mut models[4], "t");
+    for model in &models {
+        for (width, height) in [(40, 10), (41, 13), (60, 16), (80, 24), (100, 30), (160, 50), (300, 100)] {
+            let screen = text(&draw(model, width, height));
+            assert!(!screen.contains('\u{1b}'));
+        }
+    }
+}
+
+#[test]
+fn screens_of_a_ranking() {
+    let mut model = ranked();
+    insta::assert_snapshot!("ranking_80x24", text(&draw(&model, 80, 24)));
+    insta::assert_snapshot!("ranking_120x40", text(&draw(&model, 120, 40)));
+    insta::assert_snapshot!("ranking_160x50", text(&draw(&model, 160, 50)));
+    press(&mut model, "t");
+    insta::assert_snapshot!("tokens_120x40", text(&draw(&model, 120, 40)));
+    insta::assert_snapshot!("tokens_80x24", text(&draw(&model, 80, 24)));
+    press(&mut model, "t");
+    model.shared.palette = Palette::PLAINEST;
+    insta::assert_snapshot!("ranking_ascii_80x24", text(&draw(&model, 80, 24)));
+    model.shared.palette = Palette { depth: Depth::Ansi16, background: Background::Dark, charset: Charset::Utf8 };
+    for (width, height) in [(80, 24), (120, 40)] {
+        let buffer = draw(&model, width, height);
+        let screen = format!("{}\n\n{}", text(&buffer), styles(&buffer));
+        insta::assert_snapshot!(format!("ranking_ansi16_{width}x{height}"), screen);
+    }
+}
+
+#[test]
+fn screens_of_the_questions() {
+    let mut model = ready();
+    press(&mut model, "w");
+    insta::assert_snapshot!("questions_80x24", text(&draw(&model, 80, 24)));
+    insta::assert_snapshot!("questions_120x40", text(&draw(&model, 120, 40)));
+}
+
+#[test]
+fn screens_before_there_is_anything() {
+    let mut model = model();
+    press(&mut model, "5");
+    let nothing = Artifacts { read: true, ..Artifacts::default() };
+    update(&mut model, Msg::Artifacts(nothing));
+    insta::assert_snapshot!("nothing_80x24", text(&draw(&model, 80, 24)));
+    let mut model = ready();
+    insta::assert_snapshot!("no_query_80x24", text(&draw(&model, 80, 24)));
+    let mut embedding = state(1);
+    embedding.systems[0].stage = Stage::Failed("./minilm: no such folder; name a folder with config.json".to_owned());
+    embedding.systems[1].stage = Stage::Embedding { done: 1200, total: 2001, left_s: Some(12.2) };
+    embedding.systems[3].stage = Stage::Waiting;
+    embedding.notes.push("./minilm is not what cold-embed@v1 was tuned from: it changed since".to_owned());
+    answer(&mut model, Answer::State(embedding));
+    answer(
+        &mut model,
+        Answer::Judged { number: 1, judged: Some(Err("metrics.json: line 3: expected value".to_owned())) },
+    );
+    insta::assert_snapshot!("embedding_80x24", text(&draw(&model, 80, 24)));
+    let mut gone = state(1);
+    gone.corpus = Some(Err("reading /w/corpus/v1/passages.jsonl: No such file or directory".to_owned()));
+    answer(&mut model, Answer::State(gone));
+    answer(&mut model, Answer::Judged { number: 1, judged: None });
+    insta::assert_snapshot!("corpus_gone_80x24", text(&draw(&model, 80, 24)));
+}
+
+#[test]
+fn a_running_evaluation_is_shown_until_it_ends() {
+    let mut model = ready();
+    let run = |state: RunState| Status {
+        id: "run-1".to_owned(),
+        job: "evaluate".to_owned(),
+        state,
+        stalled: false,
+        by_heartbeat: false,
+        created_unix_ms: 0,
+        started_unix_ms: Some(0),
+        last_event_unix_ms: Some(0),
+        device: "cpu".to_owned(),
+        settings: serde_json::Value::Null,
+        phase: "embed passages by cold-embed@v1".to_owned(),
+        progress: Some((840, Some(2001), "texts".to_owned())),
+        step_ms: None,
+        error: None,
+        result: serde_json::Value::Null,
+        garbage: 0,
+        problem: None,
+        loading: false,
+    };
+    update(&mut model, Msg::Runs(vec![run(RunState::Running)]));
+    let judging = "● judging: embed passages by cold-embed@v1 41 %";
+    for (width, height) in [(80, 24), (120, 40)] {
+        let screen = text(&draw(&model, width, height));
+        assert!(screen.contains(judging), "{screen}");
+    }
+    update(&mut model, Msg::Runs(vec![run(RunState::Finished)]));
+    assert!(!text(&draw(&model, 120, 40)).contains("judging"));
+}
+
+#[test]
+fn an_evaluation_of_older_documents_is_named_stale() {
+    let mut model = ready();
+    let mut stale = artifacts();
+    stale.evaluations[0].stale = true;
+    update(&mut model, Msg::Artifacts(stale));
+    let screen = text(&draw(&model, 80, 24));
+    assert!(screen.contains("The documents changed since this was measured: n judges the models anew."), "{screen}");
+}
