@@ -149,6 +149,12 @@ impl Model {
         }
     }
 
+    /// The corpus pane as it is inside.
+    #[cfg(test)]
+    pub(super) fn corpus_pane(&mut self) -> &mut CorpusPane {
+        &mut self.corpus
+    }
+
     /// A pane, and what it sees.
     pub fn pane(&self, id: PaneId) -> &dyn Pane {
         match id {

@@ -75,6 +75,7 @@ impl CorpusPane {
         let place = path.and_then(|path| documents.iter().position(|document| document.path == path));
         self.problems.retain(|about, _| matches!(about, About::Counting(_)));
         self.corpus = Some(corpus);
+        self.most_words = documents.iter().map(|document| document.words).max().unwrap_or(0);
         self.documents = documents;
         self.counts.clear();
         self.counting.clear();

@@ -45,19 +45,20 @@ impl CorpusPane {
     ) -> Line {
         let joined = pieces(text, split, word, Some(layout), palette);
         let mut line = vec![(format!("{} ", palette.glyph(Glyph::Pointer)), Role::Accent), (joined, Role::Title)];
+        // Where it is narrow, shorter gaps and fewer words.
+        let (gap, place, unit) = if width >= 64 { ("   ", " in the corpus", " tokens") } else { ("  ", "", "") };
         let count = word.spans.len();
-        line.push((format!("   {count} piece{}", if count == 1 { "" } else { "s" }), Role::Text));
+        line.push((format!("{gap}{count} piece{}", if count == 1 { "" } else { "s" }), Role::Text));
         let bare = text.get(word.range.clone()).map(bare).filter(|bare| !bare.is_empty());
         if let (Some(bare), Some(table)) = (bare, &self.words) {
             let times = table.times(bare);
-            let place = if width >= 60 { " in the corpus" } else { "" };
             line.push((
-                format!("   {} time{}{place}", thousands(times), if times == 1 { "" } else { "s" }),
+                format!("{gap}{} time{}{place}", thousands(times), if times == 1 { "" } else { "s" }),
                 Role::Text,
             ));
             let cost = times * word.cost() as u64;
             if cost > 0 {
-                line.push((format!("   costs {} tokens", thousands(cost)), Role::Text));
+                line.push((format!("{gap}costs {}{unit}", thousands(cost)), Role::Text));
             }
         }
         line
@@ -111,8 +112,10 @@ impl CorpusPane {
             })
             .collect();
         let most = times.iter().map(String::len).max().unwrap_or(0);
-        // Id, two gaps, the frequency: what is left is for piece and bytes.
-        let numbers = 2 + 7 + 2 + 2 + if most > 0 { most + 8 } else { 0 };
+        let ids: Vec<String> = spans.iter().map(|span| span.id.to_string()).collect();
+        let id = ids.iter().map(String::len).max().unwrap_or(0);
+        // Id, gaps, the frequency: what is left is for piece and bytes.
+        let numbers = 2 + id + 2 + 2 + if most > 0 { most + 8 } else { 0 };
         let room = usize::from(width).saturating_sub(numbers);
         let column = column.min(room / 2).max(1);
         let bytes = hexes.iter().map(String::len).max().unwrap_or(0).min(room.saturating_sub(column));
@@ -121,7 +124,7 @@ impl CorpusPane {
             let role = if here { Role::Text } else { Role::Dim };
             let piece = padded(&written[nth], column, palette);
             let mut line = vec![
-                (format!("  {:>7}  ", span.id), role),
+                (format!("  {:>id$}  ", ids[nth]), role),
                 (piece, if here { Role::Title } else { Role::Text }),
                 (format!("  {}", padded(&hexes[nth], bytes, palette)), role),
             ];

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::CorpusPane;
-use super::tokenizers::name_of;
+use super::tokenizers::label_of;
 use crate::tui::keymap::{Action, Context};
 use crate::tui::palette::{Charset, Glyph, Palette, Role};
 use crate::tui::shared::Shared;
@@ -17,8 +17,12 @@ use crate::workspace::Kind;
 
 /// Columns of what is measured.
 const SCOPE: u16 = 17;
-/// The room in which a gauge would name the threshold, which the title line does.
-const THRESHOLD_ROOM: u16 = 20;
+/// What the shortest bar takes with its ends and its number.
+const BAR: u16 = 16;
+/// By how much a bar may be longer: with more room a gauge would name the threshold, which the title line does.
+const LONGER: u16 = 17;
+/// From so many columns on, two tokenizers are measured beside each other.
+const BESIDE: u16 = 68;
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,53 +52,77 @@ impl CorpusPane {
         fits.map(|(scope, _)| scope).collect()
     }
 
-    /// The lines that the gauges of a pane of so many lines take, their title included.
-    pub(super) fn gauge_lines(&self, height: u16, shared: &Shared) -> u16 {
-        match self.scopes(height, shared).len() as u16 {
+    fn stacks(&self, area: Rect) -> bool {
+        area.width < BESIDE && self.shown_slots().len() > 1
+    }
+
+    /// Where two tokenizers have no room beside each other, only the corpus is measured, a line for each.
+    fn rows(&self, area: Rect, shared: &Shared) -> Vec<Vec<(Scope, &str)>> {
+        let (slots, scopes) = (self.shown_slots(), self.scopes(area.height, shared));
+        if self.stacks(area) && !scopes.is_empty() {
+            return slots.into_iter().map(|slot| vec![(Scope::Corpus, slot)]).collect();
+        }
+        scopes.into_iter().map(|scope| slots.iter().map(|slot| (scope, *slot)).collect()).collect()
+    }
+
+    /// The lines that the gauges of a pane take, their title included.
+    pub(super) fn gauge_lines(&self, area: Rect, shared: &Shared) -> u16 {
+        match self.rows(area, shared).len() as u16 {
             0 => 0,
-            scopes => scopes + 1,
+            rows => rows + 1,
         }
     }
 
-    /// Draws them.
-    pub(super) fn draw_gauges(&self, area: Rect, height: u16, buffer: &mut Buffer, shared: &Shared) {
+    /// Draws them at the foot of a pane.
+    pub(super) fn draw_gauges(&self, pane: Rect, buffer: &mut Buffer, shared: &Shared) {
         let palette = &shared.palette;
-        let slots = self.shown_slots();
-        let scopes = self.scopes(height, shared);
-        let Some(first) = slots.first() else { return };
-        let half = (area.width - SCOPE.min(area.width)) / 2;
-        let seconds = slots.get(1).copied();
-        put(buffer, area.x, area.y, SCOPE, "TOKENS PER WORD", palette.style(Role::Title), palette);
-        let room = if seconds.is_some() { half.saturating_sub(1) } else { area.width.saturating_sub(SCOPE) };
-        let good = format!("{THRESHOLD:.2} or less is good");
-        let mut names = vec![(area.x + SCOPE, *first)];
-        names.extend(seconds.map(|second| (area.x + SCOPE + half, second)));
-        let mut end = area.x;
-        for (x, slot) in names {
-            let name = visible(name_of(slot), palette);
-            end = x + put(
-                buffer,
-                x,
-                area.y,
-                room,
-                &cut(&name, usize::from(room), palette),
-                palette.style(Role::Text),
-                palette,
-            );
+        let rows = self.rows(pane, shared);
+        let top = pane.bottom() - rows.len() as u16 - 1;
+        let columns = rows.first().map_or(1, Vec::len) as u16;
+        let stacked = self.stacks(pane);
+        let width = (pane.width - SCOPE.min(pane.width)) / columns;
+        put(buffer, pane.x, top, SCOPE, "TOKENS PER WORD", palette.style(Role::Title), palette);
+        let mut end = pane.x + SCOPE;
+        if stacked {
+            end += put(buffer, end, top, width, Scope::Corpus.title(), palette.style(Role::Dim), palette);
+        } else {
+            for (nth, (_, slot)) in rows.first().into_iter().flatten().enumerate() {
+                let x = pane.x + SCOPE + nth as u16 * width;
+                let name = cut(&visible(&label_of(self, slot), palette), usize::from(width - 1), palette);
+                end = x + put(buffer, x, top, width, &name, palette.style(Role::Text), palette);
+            }
         }
-        if usize::from(area.right().saturating_sub(end + 2)) >= good.width() {
-            put_right(buffer, area.right(), area.y, 30, &good, palette.style(Role::Dim), palette);
+        let counting = self.shown_slots().into_iter().find_map(|slot| {
+            let counts = self.counts.get(slot).filter(|counts| !counts.complete && counts.total > 0)?;
+            Some(format!("counting {} %", counts.done * 100 / counts.total))
+        });
+        let note = counting.unwrap_or_else(|| format!("{THRESHOLD:.2} or less is good"));
+        if usize::from(pane.right().saturating_sub(end + 2)) >= note.width() {
+            put_right(buffer, pane.right(), top, 30, &note, palette.style(Role::Dim), palette);
         }
-        let verdicts: [Vec<String>; 2] =
-            [0, 1].map(|nth| scopes.iter().map(|scope| self.verdict(*scope, &slots, nth, shared)).collect());
-        for (row, scope) in scopes.iter().enumerate() {
-            let y = area.y + 1 + row as u16;
-            let left =
-                Rect { x: area.x, y, width: if seconds.is_some() { SCOPE + half - 1 } else { area.width }, height: 1 };
-            self.draw_gauge(*scope, first, &verdicts[0], row, (SCOPE - 1, left), buffer, palette);
-            if let Some(second) = seconds {
-                let right = Rect { x: area.x + SCOPE + half, y, width: half, height: 1 };
-                self.draw_gauge(*scope, second, &verdicts[1], row, (0, right), buffer, palette);
+        // Blanks to the width of the longest verdict: all bars are as long.
+        let verdicts = |brief: bool| -> Vec<Vec<String>> {
+            rows.iter().map(|row| row.iter().map(|cell| self.verdict(*cell, row, brief, shared)).collect()).collect()
+        };
+        let longest =
+            |verdicts: &[Vec<String>]| verdicts.iter().flatten().map(|verdict| verdict.width()).max().unwrap_or(0);
+        let mut words = verdicts(false);
+        if longest(&words) + 3 + usize::from(BAR) > usize::from(width) {
+            words = verdicts(true);
+        }
+        let longest = longest(&words);
+        for (line, row) in rows.iter().enumerate() {
+            let y = top + 1 + line as u16;
+            for (nth, (scope, slot)) in row.iter().enumerate() {
+                let name = match (nth, stacked) {
+                    (0, true) => cut(&visible(&label_of(self, slot), palette), usize::from(SCOPE - 1), palette),
+                    (0, false) => scope.title().to_owned(),
+                    _ => String::new(),
+                };
+                let x = pane.x + if nth == 0 { 0 } else { SCOPE + nth as u16 * width };
+                let room = width - u16::from(columns > 1) + if nth == 0 { SCOPE } else { 0 };
+                let verdict = format!("{:<longest$}", words[line][nth]);
+                self.draw_gauge(*scope, slot, &name, &verdict, Rect { x, y, width: room, height: 1 }, buffer, palette);
             }
         }
     }
@@ -104,36 +132,32 @@ impl CorpusPane {
         &self,
         scope: Scope,
         slot: &str,
-        verdicts: &[String],
-        row: usize,
-        (column, area): (u16, Rect),
+        name: &str,
+        verdict: &str,
+        area: Rect,
         buffer: &mut Buffer,
         palette: &Palette,
     ) {
+        let column = if name.is_empty() { 0 } else { SCOPE - 1 };
         if scope == Scope::Corpus
             && let Some(problem) = self.problems.get(&About::Counting(slot.to_owned()))
         {
-            if column > 0 {
-                put(buffer, area.x, area.y, column, scope.title(), palette.style(Role::Text), palette);
-            }
+            put(buffer, area.x, area.y, column, name, palette.style(Role::Text), palette);
             let text = format!("{} {}", palette.glyph(Glyph::Failed), visible(problem, palette));
-            let x = area.x + if column > 0 { column + 1 } else { 0 };
+            let x = area.x + if column > 0 { SCOPE } else { 0 };
             put(buffer, x, area.y, area.right().saturating_sub(x), &text, palette.style(Role::Warning), palette);
             return;
         }
-        // Blanks to the width of the longest verdict: bars under each other are as long.
-        let longest = verdicts.iter().map(|verdict| verdict.width()).max().unwrap_or(0);
-        let verdict = format!("{:<longest$}", verdicts[row]);
-        let least = if column > 0 { column + 1 } else { 0 } + 16 + longest as u16 + 3;
+        let most = if column > 0 { SCOPE } else { 1 } + BAR + verdict.width() as u16 + 3 + LONGER;
         RatioGauge {
             label: "",
-            name: if column > 0 { scope.title() } else { "" },
+            name,
             columns: (0, column),
             ratio: self.measured(scope, slot).map(Fragmentation::ratio),
             threshold: THRESHOLD,
-            verdict: &verdict,
+            verdict,
         }
-        .render(Rect { width: area.width.min(least + THRESHOLD_ROOM), ..area }, buffer, palette);
+        .render(Rect { width: area.width.min(most), ..area }, buffer, palette);
     }
 
     /// Words and tokens, where there are any.
@@ -148,31 +172,28 @@ impl CorpusPane {
         (count.words > 0).then_some(count)
     }
 
-    /// What a ratio means: against the first tokenizer for the second, and in words for the whole.
-    fn verdict(&self, scope: Scope, slots: &[&str], nth: usize, shared: &Shared) -> String {
-        let Some(slot) = slots.get(nth) else { return String::new() };
+    /// What a ratio means: against the first tokenizer of its row, and in words for the whole.
+    fn verdict(&self, (scope, slot): (Scope, &str), row: &[(Scope, &str)], brief: bool, shared: &Shared) -> String {
         let Some(count) = self.measured(scope, slot) else { return String::new() };
-        let change = match nth {
-            1 => self.measured(scope, slots[0]).map(|base| change(base.ratio(), count.ratio(), &shared.palette)),
-            _ => None,
-        };
-        let whole = scope == Scope::Corpus;
-        let counting = self.counts.get(*slot).filter(|counts| !counts.complete && counts.total > 0);
-        let words = match (whole, counting, count.verdict()) {
-            (false, ..) => String::new(),
-            (true, Some(counts), _) => format!("counting {} %", counts.done * 100 / counts.total),
-            (true, None, Verdict::Good) => "good".to_owned(),
-            (true, None, Verdict::Fragmented) => match advice(shared).filter(|_| slots.len() == 1) {
-                Some(keys) if !judged_apart(slot, shared) => format!("fragmented: train your own: {keys}"),
+        let base = row.first().map(|(_, base)| *base).filter(|base| *base != slot);
+        let change = base
+            .and_then(|base| self.measured(scope, base))
+            .map(|base| change(base.ratio(), count.ratio(), &shared.palette));
+        let counted = self.counts.get(slot).is_some_and(|counts| counts.complete);
+        let words = match (scope, count.verdict()) {
+            _ if brief && change.is_some() => String::new(),
+            (Scope::Corpus, _) if !counted => "so far".to_owned(),
+            (Scope::Corpus, Verdict::Good) => "good".to_owned(),
+            (Scope::Corpus, Verdict::Fragmented) => match advice(shared) {
+                Some(keys) if row.len() == 1 && !brief && self.slots[1].is_none() => {
+                    format!("fragmented: train your own: {keys}")
+                }
                 _ => "fragmented".to_owned(),
             },
+            _ => String::new(),
         };
-        [change.unwrap_or_default(), words]
-            .iter()
-            .filter(|part| !part.is_empty())
-            .cloned()
-            .collect::<Vec<_>>()
-            .join("  ")
+        let parts = [change.unwrap_or_default(), words];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ")
     }
 }
 

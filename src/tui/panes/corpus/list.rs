@@ -4,11 +4,12 @@ use std::cmp::Ordering;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::CorpusPane;
-use super::tokenizers::name_of;
+use super::tokenizers::label_of;
 use crate::tui::keymap::{Action, Context};
 use crate::tui::list::ListState;
 use crate::tui::palette::{Glyph, Palette, Role};
@@ -87,8 +88,14 @@ impl CorpusPane {
         let list = if self.shows_worst { &self.worst } else { &self.list };
         self.draw_title(area, buffer, palette);
         let filter = list.filtering || !list.filter.is_empty();
-        let height = area.height.saturating_sub(1 + u16::from(filter));
-        let rows = Rect { y: area.y + 1, height, ..area };
+        let above = 1 + u16::from(self.shows_worst);
+        let height = area.height.saturating_sub(above + u16::from(filter));
+        let rows = Rect { y: area.y + above, height, ..area };
+        if self.shows_worst {
+            let heads = ["pcs", "times", "cost"].map(str::to_owned);
+            let style = palette.style(Role::Dim);
+            draw_columns("word", &heads, style, Rect { y: area.y + 1, height: 1, ..area }, buffer, palette);
+        }
         let window = list.window(usize::from(height));
         let first = window.start;
         if list.is_empty() {
@@ -124,12 +131,14 @@ impl CorpusPane {
         }
         let used = put(buffer, area.x, area.y, area.width, &text, palette.style(Role::Title), palette);
         let counting = self.counts_of_first().filter(|counts| !counts.complete && counts.total > 0);
-        let note = match counting {
-            Some(counts) => format!("counting {} %", counts.done * 100 / counts.total),
+        let room = usize::from(area.width.saturating_sub(used + 1));
+        let note = match counting.map(|counts| format!("counting {} %", counts.done * 100 / counts.total)) {
+            Some(note) if note.width() <= room => note,
+            Some(note) => note.trim_start_matches("counting ").to_owned(),
             None if down => format!("{order} {}", palette.glyph(Glyph::Down)),
             None => order.to_owned(),
         };
-        if usize::from(area.width.saturating_sub(used + 1)) >= note.width() {
+        if room >= note.width() {
             put_right(buffer, area.right(), area.y, area.width - used, &note, palette.style(Role::Dim), palette);
         }
     }
@@ -142,7 +151,10 @@ impl CorpusPane {
             _ if !list.filter.is_empty() => format!("nothing like that; {clear} clears the filter"),
             _ if !self.shows_worst => return,
             Some(counts) if counts.complete => "every word is one token".to_owned(),
-            _ => format!("counting with {} first", visible(self.first().map_or("", name_of), palette)),
+            _ => format!(
+                "counting with {} first",
+                visible(&self.first().map(|first| label_of(self, first)).unwrap_or_default(), palette)
+            ),
         };
         put(buffer, area.x, area.y, area.width, &text, palette.style(Role::Dim), palette);
     }
@@ -166,7 +178,7 @@ impl CorpusPane {
         };
         put_right(buffer, right, area.y, number, &value, style, palette);
         let share = match self.list.sort {
-            1 => known.words as f64 / self.documents.iter().map(|other| other.words).max().unwrap_or(1).max(1) as f64,
+            1 => known.words as f64 / self.most_words.max(1) as f64,
             _ => ratio.unwrap_or(0.0) / self.most().max(1.0),
         };
         put(buffer, right + 1, area.y, bar, &palette.bar(share, usize::from(bar)), palette.style(Role::Dim), palette);
@@ -182,28 +194,20 @@ impl CorpusPane {
         let Some(worst) = self.worst_words().get(row) else { return };
         let (pointer, style) = pointed(here, palette);
         put(buffer, area.x, area.y, 2, pointer, style, palette);
-        // Pieces, times, cost.
-        let columns: [(String, u16); 3] = [
-            (worst.pieces.len().to_string(), 3),
-            (thousands(worst.count), if area.width >= 34 { 7 } else { 0 }),
-            (thousands(worst.cost()), 7),
-        ];
-        let numbers: u16 = columns.iter().map(|(_, width)| *width).sum();
-        let room = area.width.saturating_sub(2 + numbers);
-        put(
-            buffer,
-            area.x + 2,
-            area.y,
-            room,
-            &cut(&visible(&worst.word, palette), usize::from(room), palette),
-            style,
-            palette,
-        );
-        let mut right = area.x + 2 + room;
-        for (text, width) in columns {
-            right += width;
-            put_right(buffer, right, area.y, width, &text, style, palette);
-        }
+        let numbers = [worst.pieces.len().to_string(), thousands(worst.count), thousands(worst.cost())];
+        draw_columns(&visible(&worst.word, palette), &numbers, style, area, buffer, palette);
+    }
+}
+
+/// A word with its pieces, times and cost; where it is narrow, without the times.
+fn draw_columns(word: &str, numbers: &[String; 3], style: Style, area: Rect, buffer: &mut Buffer, palette: &Palette) {
+    let widths = [4, if area.width >= 34 { 8 } else { 0 }, 8];
+    let room = area.width.saturating_sub(2 + widths.iter().sum::<u16>());
+    put(buffer, area.x + 2, area.y, room, &cut(word, usize::from(room), palette), style, palette);
+    let mut right = area.x + 2 + room;
+    for (text, width) in numbers.iter().zip(widths) {
+        right += width;
+        put_right(buffer, right, area.y, width, text, style, palette);
     }
 }
 
@@ -214,7 +218,7 @@ fn filter_of(list: &ListState) -> ListState {
     filter
 }
 
-fn pointed(here: bool, palette: &Palette) -> (&'static str, ratatui::style::Style) {
+fn pointed(here: bool, palette: &Palette) -> (&'static str, Style) {
     if here { (palette.glyph(Glyph::Pointer), palette.style(Role::Accent)) } else { (" ", palette.style(Role::Text)) }
 }
 

@@ -42,6 +42,18 @@ enum Mode {
     Second,
 }
 
+/// Which corpus was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+enum AskedFor {
+    /// None yet.
+    #[default]
+    Nothing,
+    /// The newest, before it was known which that is.
+    Newest,
+    /// This one.
+    Named(String),
+}
+
 /// Where the cursor goes once the passage it waits for is split.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 enum Arrival {
@@ -59,11 +71,13 @@ enum Arrival {
 /// The pane.
 #[derive(Debug, Default)]
 pub struct CorpusPane {
-    /// The corpus that was asked for last; `Some(None)`: the newest.
-    asked: Option<Option<String>>,
+    /// The corpus that was asked for last.
+    asked: AskedFor,
     /// The corpus that is open.
     corpus: Option<String>,
     documents: Arc<Vec<Document>>,
+    /// The words of the longest document.
+    most_words: usize,
     list: ListState,
     /// The words that are split worst, in place of the documents.
     worst: ListState,
@@ -199,16 +213,18 @@ impl Pane for CorpusPane {
         let mut effects = self.settle_slots(shared);
         let newest = shared.artifacts.corpora.first().map(|corpus| corpus.reference.clone());
         let wanted = match (&self.asked, newest) {
-            (None, newest) => Some(newest),
-            // The newest was asked for; which that is, the answer will tell.
-            (Some(None), _) if self.corpus.is_none() && !self.problems.contains_key(&About::Corpus) => None,
-            (Some(asked), Some(newest)) if asked.as_ref() != Some(&newest) && self.corpus.as_ref() != Some(&newest) => {
-                Some(Some(newest))
+            (AskedFor::Nothing, None) => AskedFor::Newest,
+            // Which the newest is, the answer will tell.
+            (AskedFor::Newest, _) if self.corpus.is_none() && !self.problems.contains_key(&About::Corpus) => {
+                return effects;
             }
-            _ => None,
+            (_, Some(newest)) => AskedFor::Named(newest),
+            _ => return effects,
         };
-        if let Some(reference) = wanted {
-            self.asked = Some(reference.clone());
+        let open = matches!((&wanted, &self.corpus), (AskedFor::Named(wanted), Some(corpus)) if wanted == corpus);
+        if wanted != self.asked && !open {
+            let reference = if let AskedFor::Named(reference) = &wanted { Some(reference.clone()) } else { None };
+            self.asked = wanted;
             effects.push(ask(Question::Open(reference)));
         }
         effects
@@ -353,6 +369,9 @@ impl CorpusPane {
         } else if !self.scratch.is_empty() {
             self.scratch.set("");
             self.scratched = None;
+        } else {
+            // Read and understood.
+            self.problems.retain(|about, _| matches!(about, About::Counting(_)));
         }
         Vec::new()
     }

@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::list::cut_left;
-use super::tokenizers::name_of;
+use super::tokenizers::label_of;
 use super::view::Drawn;
 use super::{CorpusPane, token_at};
 use crate::tui::keymap::{Action, Context};
@@ -70,6 +70,7 @@ impl Layouts {
 /// A text under one tokenizer.
 struct Block<'s> {
     tokenizer: &'s str,
+    label: String,
     split: Option<&'s Result<Arc<Split>, String>>,
     layout: Rc<TokenLayout>,
     cursor: Option<usize>,
@@ -90,7 +91,7 @@ impl Block<'_> {
     }
 
     fn draw(&self, area: Rect, buffer: &mut Buffer, palette: &Palette) -> (Rect, usize) {
-        let name = visible(name_of(self.tokenizer), palette);
+        let name = visible(&self.label, palette);
         let count = self.tokens().map(|split| split.count());
         let right = match count {
             Some(count) if count.words > 0 => {
@@ -154,7 +155,13 @@ impl CorpusPane {
         let Some(shown) = &self.shown else {
             let text = match (self.documents.is_empty(), self.problems.is_empty()) {
                 (true, _) => "this corpus holds no documents".to_owned(),
-                (false, true) => format!("reading the passage{}", palette.glyph(Glyph::Ellipsis)),
+                (false, true) => {
+                    let far = match self.indexed {
+                        (passages, false) if passages > 0 => format!("; {} found so far", thousands(passages as u64)),
+                        _ => String::new(),
+                    };
+                    format!("reading the passage{}{far}", palette.glyph(Glyph::Ellipsis))
+                }
                 (false, false) => return,
             };
             put(buffer, rest.x, rest.y, rest.width, &text, palette.style(Role::Dim), palette);
@@ -168,7 +175,7 @@ impl CorpusPane {
         let byte = self.byte();
         let note = if shown.left_out > 0 {
             let whole = thousands((shown.text.len() + shown.left_out) as u64);
-            format!("the first {} of {whole} bytes", thousands(shown.text.len() as u64))
+            format!("first {} of {whole} bytes", thousands(shown.text.len() as u64))
         } else {
             String::new()
         };
@@ -189,12 +196,10 @@ impl CorpusPane {
         let used = draw_blocks(&blocks, text, airy, buffer, palette, |block, body, scroll| {
             drawn.tokens.push((block.tokenizer.to_owned(), body, scroll, Rc::clone(&block.layout)));
         });
-        let mut y = text.y + used + u16::from(airy);
-        for line in &detail {
+        for (line, y) in detail.iter().zip(text.y + used + u16::from(airy)..) {
             let parts: Vec<(&str, ratatui::style::Style)> =
                 line.iter().map(|(text, role)| (text.as_str(), palette.style(*role))).collect();
             put_parts(buffer, rest.x, y, rest.width, &parts, palette);
-            y += 1;
         }
     }
 
@@ -209,7 +214,7 @@ impl CorpusPane {
         let split = splits.iter().find(|(name, _)| name == tokenizer).map(|(_, split)| split);
         let tokens = split.and_then(|split| split.as_ref().ok());
         let layout = self.layouts.borrow_mut().get(text, tokens, width, Options::of(palette));
-        Block { tokenizer, split, layout, cursor: None, note: String::new() }
+        Block { tokenizer, label: label_of(self, tokenizer), split, layout, cursor: None, note: String::new() }
     }
 
     /// Path, headings, which passage.

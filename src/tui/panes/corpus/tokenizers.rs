@@ -74,6 +74,12 @@ impl CorpusPane {
     }
 }
 
+/// What a tokenizer is called on the screen: `base all-MiniLM-L6-v2` for the one that nobody chose.
+pub(super) fn label_of(pane: &CorpusPane, reference: &str) -> String {
+    let base = pane.chosen[0].is_none() && pane.slots[0].as_deref() == Some(reference);
+    if base { format!("base {}", name_of(reference)) } else { name_of(reference).to_owned() }
+}
+
 /// What the newest tuned model was tuned from.
 fn base_of_newest(shared: &Shared) -> Option<String> {
     let models = shared.artifacts.models.iter();

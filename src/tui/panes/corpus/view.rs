@@ -61,11 +61,11 @@ pub(super) fn view(pane: &CorpusPane, area: Rect, buffer: &mut Buffer, shared: &
 
 fn draw_all(pane: &CorpusPane, area: Rect, buffer: &mut Buffer, shared: &Shared, drawn: &mut Drawn) {
     let palette = &shared.palette;
-    let gauges = pane.gauge_lines(area.height, shared);
+    let gauges = pane.gauge_lines(area, shared);
     let top = Rect { height: area.height - gauges.min(area.height) - u16::from(gauges > 0), ..area };
     let mut tee = None;
     if area.width >= BESIDE {
-        let left = Rect { width: (area.width * 3 / 10).clamp(24, 46), ..top };
+        let left = Rect { width: (area.width * 7 / 20).clamp(24, 44), ..top };
         let right = Rect { x: left.right() + 3, width: top.width - left.width - 3, ..top };
         let x = left.right() + 1;
         for y in top.y..top.bottom() {
@@ -83,8 +83,7 @@ fn draw_all(pane: &CorpusPane, area: Rect, buffer: &mut Buffer, shared: &Shared,
     }
     if gauges > 0 {
         rule(top.bottom(), area, tee, buffer, palette);
-        let place = Rect { y: top.bottom() + 1, height: gauges, ..area };
-        pane.draw_gauges(place, area.height, buffer, shared);
+        pane.draw_gauges(area, buffer, shared);
     }
 }
 

@@ -19,7 +19,7 @@ use crate::workspace::{Digest, Hasher, Workspace};
 /// Where counts are kept.
 const SHELF: &str = "fragmentation";
 /// Bytes of text counted at a time, and passages.
-const BATCH: (usize, usize) = (4 << 20, 4096);
+const BATCH: (usize, usize) = (1 << 20, 2048);
 /// Between two words on how far it is.
 const TELL: Duration = Duration::from_millis(250);
 /// Worst-split words that are named.
@@ -104,7 +104,9 @@ impl Clerk {
                 let Ok(task) = tasks.recv() else { return };
                 queue(&mut waiting, task);
             }
-            tasks.try_iter().for_each(|task| queue(&mut waiting, task));
+            for task in tasks.try_iter() {
+                queue(&mut waiting, task);
+            }
             waiting.retain(|(corpus, _)| !corpus.is_closed());
             let Some((corpus, name)) = waiting.pop() else { continue };
             let counted = catch_unwind(AssertUnwindSafe(|| self.count(&corpus, &name)));
@@ -199,7 +201,8 @@ impl Clerk {
                 count_words(&batch, words);
             }
             counts.done += batch.len();
-            (bytes, ()) = (0, batch.clear());
+            batch.clear();
+            bytes = 0;
             if corpus.is_closed() {
                 return Err(Early::Unwanted);
             }

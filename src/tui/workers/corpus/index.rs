@@ -183,7 +183,7 @@ impl Opened {
             let owner: Result<Owner<'_>, _> = serde_json::from_slice(line.bytes);
             let document = owner.as_ref().ok().and_then(|owner| places.get(&*owner.document).copied());
             if let (Some(document), Ok(length)) = (document, u32::try_from(line.bytes.len())) {
-                chunk.push((line.offset, length, document))
+                chunk.push((line.offset, length, document));
             } else {
                 let problem = match owner {
                     Err(error) => error.to_string(),

@@ -32,6 +32,14 @@ impl WordTable {
         self.hashes.is_empty()
     }
 
+    /// The words of some texts.
+    #[cfg(test)]
+    pub(crate) fn of_texts(texts: &[String]) -> Self {
+        let mut counted = AHashMap::new();
+        count_words(texts, &mut counted);
+        Self::of(&counted)
+    }
+
     pub(super) fn of(counted: &AHashMap<u64, u32>) -> Self {
         let mut rows: Vec<(u64, u32)> = counted.iter().map(|(hash, count)| (*hash, *count)).collect();
         rows.sort_unstable();
