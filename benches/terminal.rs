@@ -151,7 +151,7 @@ impl Workbench {
         let writer = pair.master.take_writer().unwrap();
         let (sender, output) = channel();
         std::thread::spawn(move || {
-            let mut buffer = [0; 1 << 16];
+            let mut buffer = vec![0; 1 << 16];
             while let Ok(n @ 1..) = reader.read(&mut buffer) {
                 if sender.send((Instant::now(), buffer[..n].to_vec())).is_err() {
                     return;
@@ -168,7 +168,7 @@ impl Workbench {
 
     fn wait_for(&mut self, text: &[u8]) {
         while !self.seen.windows(text.len()).any(|window| window == text) {
-            let (_, bytes) = self.output.recv_timeout(Duration::from_secs(60)).expect("the text comes");
+            let (_, bytes) = self.output.recv_timeout(Duration::from_mins(1)).expect("the text comes");
             self.seen.extend(bytes);
         }
     }
