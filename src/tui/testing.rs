@@ -1,11 +1,12 @@
 //! What the tests of the panes share: a workbench at a fixed time, and its screen as text.
 
-use ratatui::buffer::Buffer;
+use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;
+use ratatui::style::Modifier;
 
 use super::keymap::Keymap;
 use super::model::{Model, SMOOTHING};
-use super::palette::{Charset, Palette};
+use super::palette::{Background, Charset, Depth, Palette};
 use super::runs::Runs;
 use super::shared::{Artifacts, Shared};
 use super::view::view;
@@ -102,4 +103,41 @@ pub(crate) fn version(
         bytes: 0,
         stale: false,
     }
+}
+
+/// A screen in 16 colours: its text, then where what is drawn differently (columns, colour, attributes), row by row.
+pub(crate) fn in_16_colours(model: &mut Model, width: u16, height: u16) -> String {
+    let before = model.shared.palette;
+    model.shared.palette = Palette { depth: Depth::Ansi16, background: Background::Dark, charset: Charset::Utf8 };
+    let buffer = draw(model, width, height);
+    model.shared.palette = before;
+    format!("{}\n\n{}", text(&buffer), styles(&buffer))
+}
+
+/// How the cells of a screen are drawn, row by row: `3-17:cyan+b`.
+fn styles(buffer: &Buffer) -> String {
+    const ATTRIBUTES: [(Modifier, &str); 4] =
+        [(Modifier::BOLD, "b"), (Modifier::DIM, "d"), (Modifier::UNDERLINED, "u"), (Modifier::REVERSED, "r")];
+    let name = |cell: &Cell| {
+        let colour = Some(format!("{:?}", cell.fg).to_lowercase()).filter(|colour| colour != "reset");
+        let marks = ATTRIBUTES.iter().filter(|(modifier, _)| cell.modifier.contains(*modifier));
+        let marks = marks.map(|(_, letter)| (*letter).to_owned());
+        colour.into_iter().chain(marks).collect::<Vec<_>>().join("+")
+    };
+    let mut rows = Vec::new();
+    for y in buffer.area.top()..buffer.area.bottom() {
+        let mut row = format!("{y:>2}");
+        let mut x = buffer.area.left();
+        while x < buffer.area.right() {
+            let (from, style) = (x, name(&buffer[(x, y)]));
+            while x < buffer.area.right() && name(&buffer[(x, y)]) == style {
+                x += 1;
+            }
+            if !style.is_empty() {
+                row.push_str(&format!(" {from}-{}:{style}", x - 1));
+            }
+        }
+        rows.push(row);
+    }
+    rows.join("\n")
 }

@@ -157,10 +157,48 @@ fn the_domain_prints_nothing() {
             continue;
         }
         let text = std::fs::read_to_string(&file).unwrap();
+        if relative.file_name().is_some_and(|name| name == "tests.rs") {
+            continue;
+        }
         // Tests may say that they were skipped.
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
         for printer in ["println!", "print!(", "dbg!("] {
             assert!(!code.contains(printer), "{} prints", relative.display());
         }
     }
+}
+
+/// What the workbench may ask of the domain, it asks in its workers: the thread that draws must never wait for it.
+#[test]
+fn only_the_workers_of_the_workbench_touch_the_domain() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tui");
+    let domain = ["corpus", "tokenizer", "encoder", "retrieval", "evaluation", "pairs", "training", "export", "jobs"];
+    let (mut wrong, mut asked) = (Vec::new(), 0);
+    for file in sources(&root) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let found: Vec<String> = imports(code).into_iter().filter(|import| domain.contains(&import.as_str())).collect();
+        if file.starts_with(root.join("workers")) {
+            asked += found.len();
+        } else if !found.is_empty() && !file.to_string_lossy().contains("tests") {
+            wrong.push(format!("{}: {}", file.display(), found.join(", ")));
+        }
+    }
+    assert!(wrong.is_empty(), "outside the workers:\n{}", wrong.join("\n"));
+    assert!(asked > 5, "the test found only {asked} imports: it no longer reads the sources rightly");
+}
+
+#[test]
+fn colours_are_named_in_the_palette_alone() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for file in sources(&root) {
+        let count = std::fs::read_to_string(&file).unwrap().matches("Color::").count();
+        if file.ends_with("tui/palette.rs") {
+            seen = count;
+        } else if count > 0 && !file.to_string_lossy().contains("tests") && !file.ends_with("testing.rs") {
+            wrong.push(file.display().to_string());
+        }
+    }
+    assert!(wrong.is_empty() && seen > 20, "colours outside the palette: {}", wrong.join(", "));
 }

@@ -12,7 +12,7 @@ use crate::tui::model::{Model, update};
 use crate::tui::overlay::Overlay;
 use crate::tui::palette::{Background, Charset, Depth, Palette};
 use crate::tui::shared::{Artifacts, Version};
-use crate::tui::testing::{draw, model, text};
+use crate::tui::testing::{draw, in_16_colours, model, text};
 use crate::tui::workers::compare::{
     Answer, Asked, CorpusRead, Delta, Findings, Judged, Metrics, Moved, Opening, PerQuery, Question, Ranked, RankedHit,
     Ranking, Shown, Split, Stage, State, System, SystemKind, SystemState, Verdict,
@@ -292,29 +292,6 @@ fn ranked() -> Model {
     model
 }
 
-/// The cells of a screen by their style: of each row, runs of more than plain text.
-fn styles(buffer: &Buffer) -> String {
-    let mut rows = Vec::new();
-    for y in buffer.area.top()..buffer.area.bottom() {
-        let mut runs: Vec<(String, u16, u16)> = Vec::new();
-        for x in buffer.area.left()..buffer.area.right() {
-            let cell = &buffer[(x, y)];
-            let blank = cell.symbol() == " " && cell.modifier.is_empty();
-            let style = if blank { String::new() } else { format!("{:?} {:?}", cell.fg, cell.modifier) };
-            match runs.last_mut() {
-                Some((last, _, to)) if *last == style => *to = x,
-                _ => runs.push((style, x, x)),
-            }
-        }
-        let runs = runs.iter().filter(|(style, ..)| !style.is_empty() && style != "Reset NONE");
-        let text: Vec<String> = runs.map(|(style, from, to)| format!("{from}-{to} {style}")).collect();
-        if !text.is_empty() {
-            rows.push(format!("{y:>2}: {}", text.join(" | ")));
-        }
-    }
-    rows.join("\n")
-}
-
 #[test]
 fn nothing_is_loaded_before_it_is_looked_at() {
     let mut model = model();
@@ -464,12 +441,8 @@ fn screens_of_a_ranking() {
     press(&mut model, "t");
     model.shared.palette = Palette::PLAINEST;
     insta::assert_snapshot!("ranking_ascii_80x24", text(&draw(&model, 80, 24)));
-    model.shared.palette = Palette { depth: Depth::Ansi16, background: Background::Dark, charset: Charset::Utf8 };
-    for (width, height) in [(80, 24), (120, 40)] {
-        let buffer = draw(&model, width, height);
-        let screen = format!("{}\n\n{}", text(&buffer), styles(&buffer));
-        insta::assert_snapshot!(format!("ranking_ansi16_{width}x{height}"), screen);
-    }
+    insta::assert_snapshot!("ranking_80x24_ansi16", in_16_colours(&mut model, 80, 24));
+    insta::assert_snapshot!("ranking_120x40_ansi16", in_16_colours(&mut model, 120, 40));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::tui::model::{Model, update};
 use crate::tui::overlay::Overlay;
 use crate::tui::palette::{Background, Charset, Depth, Palette};
 use crate::tui::shared::Artifacts;
-use crate::tui::testing::{draw, model, press, text, version};
+use crate::tui::testing::{draw, in_16_colours, model, press, text, version};
 use crate::tui::workers::corpus::{Answer as Told, Fold, Fragmentation, TokenSpan, WordPieces, WorstWord};
 use crate::workspace::{Input, Kind, digest_bytes};
 
@@ -179,42 +179,6 @@ fn walk_to(model: &mut Model, word: &str) {
     let pane = self::pane(model);
     pane.arrival = Some(Arrival::Word(word.to_owned()));
     pane.arrive();
-}
-
-/// The styles of a screen, row by row, in runs of columns.
-fn styles(buffer: &ratatui::buffer::Buffer) -> String {
-    let name = |cell: &ratatui::buffer::Cell| {
-        let mut name = match cell.fg {
-            Color::Reset => String::new(),
-            color => format!("{color:?}").to_lowercase(),
-        };
-        for (modifier, letter) in
-            [(Modifier::BOLD, "b"), (Modifier::DIM, "d"), (Modifier::UNDERLINED, "u"), (Modifier::REVERSED, "r")]
-        {
-            if cell.modifier.contains(modifier) {
-                name.push_str(if name.is_empty() { "" } else { "+" });
-                name.push_str(letter);
-            }
-        }
-        name
-    };
-    let mut rows = Vec::new();
-    for y in 0..buffer.area.height {
-        let mut row = String::new();
-        let mut x = 0;
-        while x < buffer.area.width {
-            let style = name(&buffer[(x, y)]);
-            let from = x;
-            while x < buffer.area.width && name(&buffer[(x, y)]) == style {
-                x += 1;
-            }
-            if !style.is_empty() {
-                row.push_str(&format!(" {from}-{}:{style}", x - 1));
-            }
-        }
-        rows.push(format!("{y:>2}{row}"));
-    }
-    rows.join("\n")
 }
 
 #[test]
@@ -455,9 +419,8 @@ fn screens() {
     walk_to(&mut model, "thermosiphon");
     insta::assert_snapshot!("two_80x24", text(&draw(&model, 80, 24)));
     insta::assert_snapshot!("two_120x40", text(&draw(&model, 120, 40)));
-    model.shared.palette = colours;
-    let buffer = draw(&model, 120, 40);
-    insta::assert_snapshot!("two_120x40_ansi16", format!("{}\n\n{}", text(&buffer), styles(&buffer)));
+    insta::assert_snapshot!("two_80x24_ansi16", in_16_colours(&mut model, 80, 24));
+    insta::assert_snapshot!("two_120x40_ansi16", in_16_colours(&mut model, 120, 40));
     model.shared.palette = Palette::PLAINEST;
     let ascii = text(&draw(&model, 80, 24));
     insta::assert_snapshot!("two_80x24_ascii", ascii);

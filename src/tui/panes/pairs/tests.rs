@@ -8,7 +8,7 @@ use crate::tui::message::{Msg, RunEvents};
 use crate::tui::model::{Model, PaneId, update};
 use crate::tui::palette::{Charset, Depth, Palette};
 use crate::tui::shared::Artifacts;
-use crate::tui::testing::{draw, model, text};
+use crate::tui::testing::{draw, in_16_colours, model, text};
 use crate::tui::workers::pairs::{Buckets, Damage, Health, Item, Kept, Passage, Place, Spread};
 use crate::workspace::{Input, Kind, digest_bytes};
 
@@ -378,24 +378,6 @@ fn health() -> Box<Health> {
     })
 }
 
-fn styles(buffer: &Buffer) -> String {
-    let mut lines = Vec::new();
-    for y in buffer.area.top()..buffer.area.bottom() {
-        let mut runs: Vec<(String, usize)> = Vec::new();
-        for x in buffer.area.left()..buffer.area.right() {
-            let cell = &buffer[(x, y)];
-            let style = format!("{:?}/{:?}", cell.fg, cell.modifier);
-            match runs.last_mut() {
-                Some((last, count)) if *last == style => *count += 1,
-                _ => runs.push((style, 1)),
-            }
-        }
-        let runs = runs.into_iter().map(|(style, count)| format!("{count}×{style}"));
-        lines.push(runs.collect::<Vec<_>>().join(" "));
-    }
-    lines.join("\n")
-}
-
 #[test]
 fn screens() {
     let mut model = opened();
@@ -405,8 +387,8 @@ fn screens() {
     press(&mut model, "↑↑");
     insta::assert_snapshot!("reviewed_80x24", text(&draw(&model, 80, 24)));
     insta::assert_snapshot!("reviewed_120x40", text(&draw(&model, 120, 40)));
-    model.shared.palette = Palette { depth: Depth::Ansi16, ..model.shared.palette };
-    insta::assert_snapshot!("reviewed_styles_80x24", styles(&draw(&model, 80, 24)));
+    insta::assert_snapshot!("reviewed_80x24_ansi16", in_16_colours(&mut model, 80, 24));
+    insta::assert_snapshot!("reviewed_120x40_ansi16", in_16_colours(&mut model, 120, 40));
     model.shared.palette = Palette { charset: Charset::Ascii, ..Palette::PLAINEST };
     insta::assert_snapshot!("reviewed_ascii_80x24", text(&draw(&model, 80, 24)));
     model.shared.palette = Palette { charset: Charset::Utf8, ..Palette::PLAINEST };

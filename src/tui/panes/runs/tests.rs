@@ -6,7 +6,7 @@ use crate::runs::LoggedEvent;
 use crate::tui::message::{Msg, RunEvents};
 use crate::tui::model::{Model, PaneId, update};
 use crate::tui::palette::{Charset, Palette};
-use crate::tui::testing::{draw, model, press, status, text};
+use crate::tui::testing::{draw, in_16_colours, model, press, status, text};
 
 fn with_runs() -> Model {
     let mut model = model();
@@ -40,6 +40,8 @@ fn runs_are_listed_with_what_can_be_done() {
     update(&mut model, Msg::Events(RunEvents { run, events, garbage: 2, reset: true, more: false }));
     insta::assert_snapshot!("runs_80x24", text(&draw(&model, 80, 24)));
     insta::assert_snapshot!("runs_120x40", text(&draw(&model, 120, 40)));
+    insta::assert_snapshot!("runs_80x24_ansi16", in_16_colours(&mut model, 80, 24));
+    insta::assert_snapshot!("runs_120x40_ansi16", in_16_colours(&mut model, 120, 40));
     model.shared.palette = Palette { charset: Charset::Ascii, ..Palette::PLAINEST };
     insta::assert_snapshot!("runs_ascii", text(&draw(&model, 80, 24)));
 }

@@ -7,7 +7,7 @@ use crate::tui::message::{Msg, RunEvents};
 use crate::tui::model::{Model, update};
 use crate::tui::palette::{Charset, Palette};
 use crate::tui::shared::Artifacts;
-use crate::tui::testing::{draw, model, press, status, text, version};
+use crate::tui::testing::{draw, in_16_colours, model, press, status, text, version};
 use crate::tui::workers::vocabulary::{Difference, Words};
 use crate::workspace::Kind;
 
@@ -59,6 +59,8 @@ fn versions_have_their_curves() {
     let mut model = with_versions();
     insta::assert_snapshot!("versions_80x24", text(&draw(&model, 80, 24)));
     insta::assert_snapshot!("versions_120x40", text(&draw(&model, 120, 40)));
+    insta::assert_snapshot!("versions_80x24_ansi16", in_16_colours(&mut model, 80, 24));
+    insta::assert_snapshot!("versions_120x40_ansi16", in_16_colours(&mut model, 120, 40));
     model.shared.palette = Palette { charset: Charset::Ascii, ..Palette::PLAINEST };
     insta::assert_snapshot!("versions_ascii", text(&draw(&model, 80, 24)));
 }
@@ -69,6 +71,8 @@ fn a_training_is_shown_as_it_happens() {
     training(&mut model);
     insta::assert_snapshot!("training_80x24", text(&draw(&model, 80, 24)));
     insta::assert_snapshot!("training_120x40", text(&draw(&model, 120, 40)));
+    insta::assert_snapshot!("training_80x24_ansi16", in_16_colours(&mut model, 80, 24));
+    insta::assert_snapshot!("training_120x40_ansi16", in_16_colours(&mut model, 120, 40));
     assert!(matches!(&press(&mut model, "x")[..], [Effect::Stop(_)]));
 }
 

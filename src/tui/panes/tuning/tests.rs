@@ -14,7 +14,7 @@ use crate::runs::LoggedEvent;
 use crate::tui::message::{Msg, RunEvents};
 use crate::tui::model::{Model, update};
 use crate::tui::palette::{Background, Charset, Depth};
-use crate::tui::testing::{draw, model, text};
+use crate::tui::testing::{draw, in_16_colours, model, text};
 
 const NOW: u64 = 1_795_521_600_000;
 const STEP_MS: u64 = 1_000;
@@ -173,36 +173,14 @@ fn pane(model: &Model) -> &TuningPane {
     model.tuning()
 }
 
-/// Runs of equal style, a line each: where and which.
-fn styles(buffer: &Buffer) -> String {
-    let mut out = String::new();
-    for y in buffer.area.top()..buffer.area.bottom() {
-        let mut x = buffer.area.left();
-        while x < buffer.area.right() {
-            let cell = &buffer[(x, y)];
-            let (fg, modifier) = (cell.fg, cell.modifier);
-            let from = x;
-            while x < buffer.area.right() && buffer[(x, y)].fg == fg && buffer[(x, y)].modifier == modifier {
-                x += 1;
-            }
-            let plain = format!("{fg:?}") == "Reset" && modifier == Modifier::empty();
-            if !plain {
-                let _ = writeln!(out, "{y}:{from}-{} {fg:?} {modifier:?}", x - 1);
-            }
-        }
-    }
-    out
-}
-
 #[test]
 fn a_run_in_the_middle() {
     let mut model = halfway();
     insta::assert_snapshot!("tuning_80x24", text(&draw(&model, 80, 24)));
     insta::assert_snapshot!("tuning_120x40", text(&draw(&model, 120, 40)));
     insta::assert_snapshot!("tuning_120x24", text(&draw(&model, 120, 24)));
-    model.shared.palette = Palette { depth: Depth::Ansi16, ..model.shared.palette };
-    let buffer = draw(&model, 120, 40);
-    insta::assert_snapshot!("tuning_120x40_ansi16", format!("{}\n{}", text(&buffer), styles(&buffer)));
+    insta::assert_snapshot!("tuning_80x24_ansi16", in_16_colours(&mut model, 80, 24));
+    insta::assert_snapshot!("tuning_120x40_ansi16", in_16_colours(&mut model, 120, 40));
     model.shared.palette = Palette::PLAINEST;
     insta::assert_snapshot!("tuning_80x24_ascii", text(&draw(&model, 80, 24)));
 }
