@@ -206,7 +206,13 @@ impl Pane for CorpusPane {
         let (Purpose::Tokenizer, Some(value)) = (purpose, values.first()) else { return Vec::new() };
         let slot = usize::from(self.mode != Mode::First);
         self.chosen[slot] = Some(value.clone());
-        self.settle_slots(shared)
+        let mut effects = self.settle_slots(shared);
+        if effects.is_empty() && self.corpus.is_some() {
+            // The same again: what could not be read may have been put right.
+            effects = self.show(self.wanted, Arrival::Byte(self.byte()));
+            effects.extend(self.count());
+        }
+        effects
     }
 
     fn refresh(&mut self, shared: &Shared) -> Vec<Effect> {
