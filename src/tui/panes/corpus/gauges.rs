@@ -120,7 +120,8 @@ impl CorpusPane {
                     _ => String::new(),
                 };
                 let x = pane.x + if nth == 0 { 0 } else { SCOPE + nth as u16 * width };
-                let room = width - u16::from(columns > 1) + if nth == 0 { SCOPE } else { 0 };
+                // The name and its blank make the first as much wider; the gap is the first's.
+                let room = if nth == 0 { SCOPE + width - u16::from(columns > 1) } else { width };
                 let verdict = format!("{:<longest$}", words[line][nth]);
                 self.draw_gauge(*scope, slot, &name, &verdict, Rect { x, y, width: room, height: 1 }, buffer, palette);
             }
@@ -148,7 +149,8 @@ impl CorpusPane {
             put(buffer, x, area.y, area.right().saturating_sub(x), &text, palette.style(Role::Warning), palette);
             return;
         }
-        let most = if column > 0 { SCOPE } else { 1 } + BAR + verdict.width() as u16 + 3 + LONGER;
+        let beside = if verdict.is_empty() { 0 } else { verdict.width() as u16 + 3 };
+        let most = if column > 0 { SCOPE } else { 1 } + BAR + beside + LONGER;
         RatioGauge {
             label: "",
             name,

@@ -164,7 +164,7 @@ impl CorpusPane {
         let (pointer, style) = pointed(here, palette);
         put(buffer, area.x, area.y, 2, pointer, style, palette);
         // Numbers and bars keep their columns; the path takes the rest.
-        let bar = (area.width / 5).clamp(3, 10);
+        let bar = (area.width / 6).clamp(3, 10);
         let number = if self.list.sort == 1 { 9 } else { 5 };
         let path = area.width.saturating_sub(2 + 1 + number + 1 + bar);
         let text = cut_left(&visible(&known.path, palette), usize::from(path), palette);

@@ -484,5 +484,5 @@ fn characters_that_are_cut_are_named_with_their_bytes() {
     tell(&mut model, Told::Passage(passage));
     let screen = text(&draw(&model, 100, 30));
     assert!(screen.contains("cut inside а  d0 · b0"), "{screen}");
-    assert!(screen.contains("<d0>·<b0>·ммиак   3 pieces"), "{screen}");
+    assert!(screen.contains("<d0>·<b0>·ммиак  3 pieces"), "{screen}");
 }

@@ -249,6 +249,10 @@ impl Drop for Desk<'_> {
 impl Desk<'_> {
     /// Answers a question; says whether anyone listens.
     fn take(&mut self, question: Question) -> bool {
+        // Started again after a panic: once a corpus is open, whatever is on the screen is asked for anew.
+        if self.open.is_none() && !matches!(question, Question::Open(_) | Question::Scratch { .. }) {
+            return self.take(Question::Open(None));
+        }
         match question {
             Question::Open(reference) => match self.open(reference.as_deref()) {
                 Ok(answer) => send(self.outbox, answer) && self.index(),
