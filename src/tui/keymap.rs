@@ -565,7 +565,9 @@ impl Keymap {
             let mut seen: Vec<(Key, Action)> = Vec::new();
             for (row, keys) in self.rows_of(context) {
                 for key in keys {
-                    if let Some((_, first)) = seen.iter().find(|(other, _)| other == key) {
+                    // A pane may say in its own words what a key of every list does there.
+                    let taken = seen.iter().find(|(other, action)| other == key && *action != row.action);
+                    if let Some((_, first)) = taken {
                         return Err(KeymapError::Twice {
                             context: context.name().to_owned(),
                             key: key.to_string(),

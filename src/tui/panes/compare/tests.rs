@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use ratatui::buffer::Buffer;
 
 use crate::runs::{State as RunState, Status};
 use crate::tui::message::{Effect, Msg};
 use crate::tui::model::{Model, update};
 use crate::tui::overlay::Overlay;
-use crate::tui::palette::{Background, Charset, Depth, Palette};
+use crate::tui::palette::Palette;
 use crate::tui::shared::{Artifacts, Version};
 use crate::tui::testing::{draw, in_16_colours, model, text};
 use crate::tui::workers::compare::{

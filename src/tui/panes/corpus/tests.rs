@@ -1,13 +1,12 @@
 //! The pane, told what a worker would tell it.
 
-use ratatui::style::{Color, Modifier};
 use serde_json::json;
 
 use super::*;
 use crate::tui::message::Msg;
 use crate::tui::model::{Model, update};
 use crate::tui::overlay::Overlay;
-use crate::tui::palette::{Background, Charset, Depth, Palette};
+use crate::tui::palette::{Charset, Palette};
 use crate::tui::shared::Artifacts;
 use crate::tui::testing::{draw, in_16_colours, model, press, text, version};
 use crate::tui::workers::corpus::{Answer as Told, Fold, Fragmentation, TokenSpan, WordPieces, WorstWord};
@@ -414,7 +413,6 @@ fn nothing_of_a_document_drives_the_terminal() {
 #[test]
 fn screens() {
     let utf8 = Palette { charset: Charset::Utf8, ..Palette::PLAINEST };
-    let colours = Palette { depth: Depth::Ansi16, background: Background::Dark, charset: Charset::Utf8 };
     let mut model = reading(&["cold@v3"]);
     walk_to(&mut model, "thermosiphon");
     insta::assert_snapshot!("two_80x24", text(&draw(&model, 80, 24)));

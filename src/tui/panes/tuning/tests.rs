@@ -1,10 +1,8 @@
 use std::cell::Cell as Counter;
-use std::fmt::Write as _;
 use std::io;
 use std::rc::Rc;
 
 use ratatui::backend::CrosstermBackend;
-use ratatui::style::Modifier;
 use ratatui::{Terminal, TerminalOptions, Viewport};
 use serde_json::json;
 
