@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::terminal::{
-    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
-    enable_raw_mode,
+    BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+    disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{Command, cursor, queue};
 use ratatui::backend::CrosstermBackend;
@@ -72,7 +72,7 @@ impl Screen {
         // With NO_COLOR set crossterm would reset bold and underline; the palette leaves colours out by itself.
         crossterm::style::force_color_output(true);
         let gathered = Gathered::default();
-        let terminal = Terminal::new(CrosstermBackend::new(gathered.clone()))?;
+        let terminal = blank(&gathered)?;
         let mut screen = Self { terminal, gathered, synchronized, last_send: Duration::ZERO };
         screen.take()?;
         Ok(screen)
@@ -86,7 +86,8 @@ impl Screen {
         if MOUSE.load(Ordering::SeqCst) {
             queue!(self.gathered, Mouse(true))?;
         }
-        self.terminal.clear()?;
+        queue!(self.gathered, Clear(ClearType::All))?;
+        self.terminal = blank(&self.gathered)?;
         self.send()
     }
 
@@ -95,11 +96,6 @@ impl Screen {
         MOUSE.store(on, Ordering::SeqCst);
         queue!(self.gathered, Mouse(on))?;
         self.send()
-    }
-
-    /// Forgets what is on the screen, so that the next frame is drawn whole.
-    pub fn forget(&mut self) -> io::Result<()> {
-        self.terminal.clear()
     }
 
     /// Sends a sequence of its own, such as a copy to the clipboard.
@@ -131,6 +127,12 @@ impl Screen {
         self.last_send = begun.elapsed();
         Ok(())
     }
+}
+
+/// A terminal that takes the screen for empty, so that the next frame is drawn whole. ratatui's own way to clear one asks
+/// where the cursor is, and waits for an answer that the keys' thread may swallow or a slow link delay.
+fn blank(gathered: &Gathered) -> io::Result<Terminal<CrosstermBackend<Gathered>>> {
+    Terminal::new(CrosstermBackend::new(gathered.clone()))
 }
 
 impl Drop for Screen {

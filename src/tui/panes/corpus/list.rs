@@ -232,10 +232,13 @@ fn compare_ratios(a: Option<f64>, b: Option<f64>) -> Ordering {
     }
 }
 
-/// The end of a text that fits: of a path the file counts most.
+/// The end of a path that fits: the file counts most. A title, as retrieval sets have them, is known by its beginning.
 pub(super) fn cut_left(text: &str, width: usize, palette: &Palette) -> String {
     if text.width() <= width {
         return text.to_owned();
+    }
+    if text.contains(' ') && !text.contains('/') {
+        return cut(text, width, palette);
     }
     let ellipsis = palette.glyph(Glyph::Ellipsis);
     let room = width.saturating_sub(ellipsis.width());

@@ -182,7 +182,8 @@ fn the_newest_set_is_read_and_its_texts_are_fetched() {
     model.pane = PaneId::Pairs;
     let effects =
         artifacts(&mut model, vec![version("b@v1", "pairs-import", NOW), version("a@v3", "pairs-structural", NOW - 9)]);
-    let asks = |effect: &Effect| matches!(effect, Effect::Ask(AnyQuestion::Pairs(Question::Open(name))) if name == "b@v1");
+    let asks =
+        |effect: &Effect| matches!(effect, Effect::Ask(AnyQuestion::Pairs(Question::Open(name))) if name == "b@v1");
     assert!(effects.iter().any(asks), "{effects:?}");
     assert!(text(&draw(&model, 80, 24)).contains("reading b@v1"));
     // Another set's answer comes too late.

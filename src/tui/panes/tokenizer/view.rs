@@ -62,13 +62,15 @@ fn title(pane: &TokenizerPane, training: Option<&LiveRun>, area: Rect, buffer: &
         return;
     };
     let wanted = run.settings["vocab_size"].as_u64().unwrap_or(0);
-    let mut parts = vec![format!("BPE byte-level  {} wanted", thousands(wanted))];
+    let kind = if area.width >= 100 { "BPE byte-level  " } else { "" };
+    let mut parts = vec![format!("{kind}{} wanted", thousands(wanted))];
     let mut share = None;
     match &run.progress {
         Some((done, total, unit)) => {
             parts.push(format!("{} {}", if unit == "merges" { "merge" } else { unit }, thousands(*done)));
             if let Some(rate) = run.rate() {
-                parts.push(format!("{} {unit}/s", thousands(rate.round() as u64)));
+                let unit = if area.width >= 100 { format!(" {unit}") } else { String::new() };
+                parts.push(format!("{}{unit}/s", thousands(rate.round() as u64)));
             }
             if let Some(eta) = run.eta() {
                 parts.push(format!("{} left", span(eta)));
@@ -77,11 +79,11 @@ fn title(pane: &TokenizerPane, training: Option<&LiveRun>, area: Rect, buffer: &
         }
         None => parts.push(run.phase.clone()),
     }
-    let bar = 14;
+    let bar = if area.width >= 100 { 14 } else { 8 };
     let used =
         put(buffer, x, area.y, width.saturating_sub(bar + 8), &parts.join("   "), palette.style(Role::Title), palette);
     if let Some(share) = share
-        && width > used + bar + 8
+        && width >= used + bar + 8
     {
         let from = area.right() - bar - 8;
         put(buffer, from - 1, area.y, 1, palette.glyph(Glyph::GaugeLeft), palette.style(Role::Dim), palette);
