@@ -222,6 +222,26 @@ fn every_pane_opens_and_is_drawn_in_one_piece() {
 }
 
 #[test]
+fn an_idle_workbench_sends_nothing() {
+    let place = Place::new();
+    let mut terminal = Terminal::workbench(&place);
+    terminal.wait_for("fragmented: train your own");
+    let length = || terminal.bytes.lock().unwrap().len();
+    // Until the last worker is done there may be something to draw.
+    let mut before = 0;
+    let begun = Instant::now();
+    while length() != before {
+        assert!(begun.elapsed() < PATIENCE, "it never comes to rest");
+        before = length();
+        std::thread::sleep(Duration::from_secs(2));
+    }
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(length() - before, 0, "bytes of an unchanged model");
+    terminal.press("q");
+    assert_eq!(terminal.wait_for_end().1, 0);
+}
+
+#[test]
 fn a_storm_of_sizes_leaves_a_whole_screen() {
     let place = Place::new();
     let mut terminal = Terminal::workbench(&place);

@@ -172,3 +172,6 @@ pub fn keys_text(keymap: &Keymap) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;
