@@ -77,8 +77,10 @@ impl ComparePane {
 /// Document and headings, in full.
 fn whole_place(passage: &Shown, palette: &Palette) -> String {
     let chevron = format!(" {} ", palette.glyph(Glyph::Chevron));
-    let parts: Vec<&str> =
+    let mut parts: Vec<&str> =
         std::iter::once(passage.document.as_str()).chain(passage.heading.iter().map(String::as_str)).collect();
+    // In retrieval sets a document is its title.
+    parts.dedup();
     parts.join(&chevron)
 }
 
@@ -87,6 +89,10 @@ pub(super) fn place_of(passage: &Shown, width: usize, palette: &Palette) -> Stri
     let file = passage.document.rsplit(['/', '\\']).next().unwrap_or_default();
     let name = file.rsplit_once('.').map_or(file, |(stem, _)| if stem.is_empty() { file } else { stem });
     let Some(heading) = passage.heading.last() else { return cut(name, width, palette) };
+    // In retrieval sets a document is its title.
+    if *heading == passage.document {
+        return cut(heading, width, palette);
+    }
     let chevron = format!(" {} ", palette.glyph(Glyph::Chevron));
     let room = width.saturating_sub(chevron.width() + heading.width()).max(NAME.min(width));
     cut(&format!("{}{chevron}{heading}", cut(name, room, palette)), width, palette)

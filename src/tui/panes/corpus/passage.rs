@@ -225,7 +225,9 @@ impl CorpusPane {
         put_right(buffer, area.right(), area.y, area.width, &of, palette.style(Role::Dim), palette);
         let room = usize::from(area.width).saturating_sub(of.width() + 3);
         let chevron = format!(" {} ", palette.glyph(Glyph::Chevron));
-        let heading = shown.heading.iter().map(|part| chevron.clone() + &visible(part, palette)).collect::<String>();
+        // In retrieval sets a document is its title.
+        let headings = shown.heading.iter().filter(|part| **part != document.path);
+        let heading = headings.map(|part| chevron.clone() + &visible(part, palette)).collect::<String>();
         // The headings need a place too: a long path gives way from its left.
         let path = visible(&document.path, palette);
         let path = cut_left(&path, room.saturating_sub(heading.width()).max(room / 2), palette);

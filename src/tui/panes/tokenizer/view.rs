@@ -7,7 +7,7 @@ use super::{Numbers, ORDERS, THRESHOLD, TokenizerPane};
 use crate::tui::keymap::{Action, Context};
 use crate::tui::live::LiveRun;
 use crate::tui::palette::{Glyph, Palette, Role};
-use crate::tui::series::Series;
+use crate::tui::series::{Series, Values};
 use crate::tui::shared::{Shared, span, thousands};
 use crate::tui::widgets::line::{put, put_field, put_parts, put_right, wrap};
 use crate::tui::widgets::plot::{Curve, Level, Plot, Shown, TickFormat};
@@ -129,7 +129,12 @@ fn chart(pane: &TokenizerPane, training: Option<&LiveRun>, area: Rect, buffer: &
     let curves = [Curve { label: "", series, index: 0, shown: Shown::Raw }];
     let threshold = format!("good: {THRESHOLD}");
     let levels = [Level { label: &threshold, y: THRESHOLD }];
-    let window = training.and_then(|run| run.settings["vocab_size"].as_f64()).map(|wanted| (0.0, wanted));
+    // Bytes alone make so many tokens that the sizes one can choose from would lie flat at the foot of the chart.
+    let readable = series.values(Values::Raw).iter().position(|ratio| f64::from(*ratio) <= 2.0 * THRESHOLD);
+    let from = readable.and_then(|at| series.x().get(at)).copied().unwrap_or(0.0);
+    let wanted = training.and_then(|run| run.settings["vocab_size"].as_f64());
+    let to = wanted.or_else(|| series.last().map(|last| last.x));
+    let window = to.filter(|to| *to > from).map(|to| (from, to));
     let plot = Plot {
         curves: &curves,
         levels: &levels,

@@ -320,7 +320,9 @@ impl Builder {
                 let Some(found) = self.of_passage.get(passage.id.as_str()) else { return };
                 let found = &mut self.found[*found as usize];
                 let path = paths.get(&passage.document).map_or(passage.document.as_str(), String::as_str);
-                let parts = std::iter::once(path).chain(passage.heading.iter().map(String::as_str));
+                // In retrieval sets a document is its title.
+                let headings = passage.heading.iter().map(String::as_str).filter(|part| *part != path);
+                let parts = std::iter::once(path).chain(headings);
                 found.title = Some(parts.collect::<Vec<_>>().join(CHEVRON).into());
                 (found.order, found.place) = (at, Place::Corpus(at));
             }
