@@ -21,20 +21,21 @@ const STEPS: u64 = 100_000;
 fn main() {
     let folder = tempfile::tempdir().unwrap();
     let large = large_workspace(&folder.path().join("large"));
-    let first: Vec<Duration> = (0..7)
-        .map(|_| {
-            let begun = Instant::now();
-            let mut workbench = Workbench::open(large.root(), folder.path());
-            workbench.wait_for(b"Corpus]");
-            let took = begun.elapsed();
-            workbench.quit();
-            took
-        })
-        .collect();
+    let (mut first, mut listed) = (Vec::new(), Vec::new());
+    for _ in 0..7 {
+        let begun = Instant::now();
+        let mut workbench = Workbench::open(large.root(), folder.path());
+        workbench.wait_for("[1 Corpus]");
+        first.push(begun.elapsed());
+        workbench.wait_for("DOCUMENTS 2,000");
+        listed.push(begun.elapsed());
+        workbench.quit();
+    }
     report("first frame, 100,000 passages", &first);
+    report("its documents listed", &listed);
 
     let mut workbench = Workbench::open(large.root(), folder.path());
-    workbench.wait_for(b"DOCUMENTS");
+    workbench.wait_for("DOCUMENTS 2,000");
     std::thread::sleep(Duration::from_secs(2));
     let keys: Vec<Duration> = (0..60).map(|n| workbench.key(if n % 2 == 0 { b"\x1b[B" } else { b"\x1b[A" })).collect();
     report("a key to its frame, corpus pane", &keys);
@@ -42,17 +43,42 @@ fn main() {
 
     let long = long_run(&folder.path().join("long"));
     let mut workbench = Workbench::open(long.root(), folder.path());
-    workbench.wait_for(b"Corpus]");
+    workbench.wait_for("[1 Corpus]");
     let begun = Instant::now();
     workbench.press(b"4");
     // The last step, read to the end.
-    workbench.wait_for(b"100000");
+    workbench.wait_for("step 100,000 of 100,000");
     let attached = begun.elapsed();
     report("attach to 100,000 steps, from the start of the workbench", &[attached]);
     println!("  resident after it: {} MiB", workbench.resident_mib());
     let keys: Vec<Duration> = (0..60).map(|n| workbench.key(if n % 2 == 0 { b"h" } else { b"l" })).collect();
     report("a key to its frame, tuning pane with 100,000 steps", &keys);
     workbench.quit();
+
+    let sample = folder.path().join("sample");
+    let documents = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-corpus");
+    lapidary(&["init", &sample.to_string_lossy(), "--corpus", &documents.to_string_lossy()], folder.path());
+    let here = ["--workspace", &sample.to_string_lossy()].map(str::to_owned);
+    let call = |arguments: &[&str]| {
+        let whole: Vec<&str> = arguments.iter().copied().chain(here.iter().map(String::as_str)).collect();
+        lapidary(&whole, folder.path());
+    };
+    call(&["pairs", "structural"]);
+    call(&["tune", "--detach"]);
+    let mut workbench = Workbench::open(&sample, folder.path());
+    workbench.wait_for("1 run");
+    std::thread::sleep(Duration::from_secs(3));
+    let keys: Vec<Duration> = (0..60).map(|n| workbench.key(if n % 2 == 0 { b"\x1b[C" } else { b"\x1b[D" })).collect();
+    report("a key to its frame, corpus pane, while a training takes all cores", &keys);
+    workbench.quit();
+    call(&["runs", "stop", "tune"]);
+}
+
+/// Calls the binary and waits for it.
+fn lapidary(arguments: &[&str], home: &Path) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lapidary"));
+    let output = command.args(arguments).env("HOME", home).env("LAPIDARY_STATE_DIR", home).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn report(what: &str, times: &[Duration]) {
@@ -132,7 +158,7 @@ struct Workbench {
     writer: Box<dyn std::io::Write + Send>,
     child: Box<dyn Child + Send + Sync>,
     output: Receiver<(Instant, Vec<u8>)>,
-    seen: Vec<u8>,
+    screen: vt100::Parser,
 }
 
 impl Workbench {
@@ -158,7 +184,7 @@ impl Workbench {
                 }
             }
         });
-        Self { master: pair.master, writer, child, output, seen: Vec::new() }
+        Self { master: pair.master, writer, child, output, screen: vt100::Parser::new(40, 120, 0) }
     }
 
     fn press(&mut self, keys: &[u8]) {
@@ -166,17 +192,21 @@ impl Workbench {
         self.writer.flush().unwrap();
     }
 
-    fn wait_for(&mut self, text: &[u8]) {
-        while !self.seen.windows(text.len()).any(|window| window == text) {
-            let (_, bytes) = self.output.recv_timeout(Duration::from_mins(1)).expect("the text comes");
-            self.seen.extend(bytes);
+    fn wait_for(&mut self, text: &str) {
+        while !self.screen.screen().contents().contains(text) {
+            let Ok((_, bytes)) = self.output.recv_timeout(Duration::from_mins(1)) else {
+                panic!("{text:?} never came:\n{}", self.screen.screen().contents());
+            };
+            self.screen.process(&bytes);
         }
     }
 
     /// From a key to the first bytes after it, on a workbench that was idle.
     fn key(&mut self, key: &[u8]) -> Duration {
         std::thread::sleep(Duration::from_millis(120));
-        while self.output.try_recv().is_ok() {}
+        while let Ok((_, bytes)) = self.output.try_recv() {
+            self.screen.process(&bytes);
+        }
         let begun = Instant::now();
         self.press(key);
         let (at, _) = self.output.recv_timeout(Duration::from_secs(10)).expect("a frame");
