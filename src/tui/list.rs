@@ -43,6 +43,20 @@ impl ListState {
         self.filter.text().to_lowercase().split_whitespace().all(|word| text.contains(word))
     }
 
+    /// The filter while it is typed.
+    pub fn typing(&mut self) -> Option<&mut Field> {
+        self.filtering.then_some(&mut self.filter)
+    }
+
+    /// Typing the filter ended; one that was given up is emptied. Says whether the rows must be chosen anew.
+    pub fn done_typing(&mut self, kept: bool) -> bool {
+        let ended = std::mem::take(&mut self.filtering);
+        if ended && !kept {
+            self.filter.set("");
+        }
+        ended && !kept
+    }
+
     /// The row under the cursor, by its place in the data.
     pub fn current(&self) -> Option<usize> {
         self.visible.get(self.selected).map(|row| *row as usize)
@@ -139,6 +153,18 @@ mod tests {
         list.act(Action::First);
         assert_eq!(list.window(10), 0..10);
         assert_eq!(list.window(0), 0..0);
+    }
+
+    #[test]
+    fn a_filter_that_is_given_up_is_emptied() {
+        let mut list = list(3);
+        assert!(list.typing().is_none() && !list.done_typing(false), "nothing was being typed");
+        for (kept, text) in [(true, "valve"), (false, "")] {
+            list.filtering = true;
+            list.typing().unwrap().set("valve");
+            assert_eq!(list.done_typing(kept), !kept);
+            assert_eq!((list.filter.text(), list.filtering), (text, false));
+        }
     }
 
     #[test]

@@ -134,7 +134,7 @@ fn remembered(workspace: &Workspace) -> std::collections::BTreeMap<String, Vec<(
     serde_json::from_str(&text).unwrap_or_default()
 }
 
-/// Seconds by which local time is ahead of UTC, as the time zone's file or `date` tell.
+/// Seconds by which local time is ahead of UTC, as `date` tells; 0 where there is none.
 fn utc_offset() -> i32 {
     let output = std::process::Command::new("date").arg("+%z").stdin(std::process::Stdio::null()).output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();

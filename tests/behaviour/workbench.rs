@@ -420,7 +420,7 @@ fn what_is_wrong_is_named_on_screen() {
     terminal.press("/");
     terminal.press("0002\r");
     terminal.wait_for("it spoke");
-    terminal.wait_for("1 lines of its log are no events");
+    terminal.wait_for("lines of its log that are no events and were left out: 1");
     terminal.press("q");
     assert_eq!(terminal.wait_for_end().1, 0);
 }

@@ -322,7 +322,7 @@ fn log(model: &Model, run: &str, printed: Vec<String>) -> Overlay {
             lines.push(format!("{}  {mark}{text}", model.shared.time_of_day(*t)));
         }
         if live.garbage > 0 {
-            lines.push(format!("{} lines of its event log are no events and were left out", live.garbage));
+            lines.push(format!("lines of its log that are no events and were left out: {}", live.garbage));
         }
     }
     if !printed.is_empty() {

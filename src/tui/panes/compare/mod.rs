@@ -312,12 +312,8 @@ impl Pane for ComparePane {
     }
 
     fn done_typing(&mut self, kept: bool, _shared: &Shared) -> Vec<Effect> {
-        if self.list.filtering {
-            self.list.filtering = false;
-            if !kept {
-                self.list.filter.set("");
-                self.order();
-            }
+        if self.list.done_typing(kept) {
+            self.order();
         }
         self.typing = false;
         Vec::new()

@@ -155,8 +155,7 @@ impl Pane for CorpusPane {
         if self.scratching {
             return Some(&mut self.scratch);
         }
-        let list = self.open_list();
-        list.filtering.then_some(&mut list.filter)
+        self.open_list().typing()
     }
 
     fn typed(&mut self, _shared: &Shared) -> Vec<Effect> {
@@ -173,10 +172,7 @@ impl Pane for CorpusPane {
         if std::mem::take(&mut self.scratching) {
             return Vec::new();
         }
-        let list = self.open_list();
-        list.filtering = false;
-        if !kept {
-            list.filter.set("");
+        if self.open_list().done_typing(kept) {
             self.order();
             self.order_worst();
         }

@@ -164,7 +164,7 @@ impl Pane for PairsPane {
         if let Some(field) = &mut self.editing {
             return Some(field);
         }
-        self.list.filtering.then_some(&mut self.list.filter)
+        self.list.typing()
     }
 
     fn typed(&mut self, _shared: &Shared) -> Vec<Effect> {
@@ -189,9 +189,7 @@ impl Pane for PairsPane {
             effects.extend(self.refresh(shared));
             return effects;
         }
-        self.list.filtering = false;
-        if !kept {
-            self.list.filter.set("");
+        if self.list.done_typing(kept) {
             self.rebuild();
         }
         self.fetch()

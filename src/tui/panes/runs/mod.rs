@@ -123,7 +123,7 @@ impl Pane for RunsPane {
     }
 
     fn typing(&mut self) -> Option<&mut Field> {
-        self.list.filtering.then_some(&mut self.list.filter)
+        self.list.typing()
     }
 
     fn typed(&mut self, shared: &Shared) -> Vec<Effect> {
@@ -132,9 +132,7 @@ impl Pane for RunsPane {
     }
 
     fn done_typing(&mut self, kept: bool, shared: &Shared) -> Vec<Effect> {
-        self.list.filtering = false;
-        if !kept {
-            self.list.filter.set("");
+        if self.list.done_typing(kept) {
             self.rebuild(shared);
         }
         Vec::new()

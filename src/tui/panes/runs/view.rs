@@ -155,7 +155,7 @@ fn detail(pane: &RunsPane, area: Rect, buffer: &mut Buffer, shared: &Shared) {
         lines.extend(wrap(&text, usize::from(width)).into_iter().map(|line| (line, role)));
     }
     if live.garbage > 0 {
-        lines.push((format!("{} lines of its log are no events and were left out", live.garbage), Role::Warning));
+        lines.push((format!("lines of its log that are no events and were left out: {}", live.garbage), Role::Warning));
     }
     if live.more {
         lines.push(("reading its log…".to_owned(), Role::Dim));

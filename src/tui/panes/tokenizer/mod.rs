@@ -198,7 +198,7 @@ impl Pane for TokenizerPane {
     }
 
     fn typing(&mut self) -> Option<&mut Field> {
-        self.list.filtering.then_some(&mut self.list.filter)
+        self.list.typing()
     }
 
     fn typed(&mut self, shared: &Shared) -> Vec<Effect> {
@@ -207,9 +207,7 @@ impl Pane for TokenizerPane {
     }
 
     fn done_typing(&mut self, kept: bool, shared: &Shared) -> Vec<Effect> {
-        self.list.filtering = false;
-        if !kept {
-            self.list.filter.set("");
+        if self.list.done_typing(kept) {
             self.rebuild(shared);
         }
         Vec::new()
