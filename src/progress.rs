@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -84,6 +84,39 @@ pub enum Event {
         /// The filter that rejected it; none: it was kept.
         rejected: Option<String>,
     },
+    /// What a job that makes pairs has come to so far, since its run began: the pairs themselves are told as often as an
+    /// eye can follow, their numbers are whole.
+    Tally {
+        /// Pairs kept.
+        kept: u64,
+        /// Pairs rejected, by filter.
+        rejected: BTreeMap<String, u64>,
+        /// Passages given up, of which the model made nothing.
+        failed: u64,
+        /// Tokens that the models write a second.
+        tokens_per_s: f64,
+        /// Requests that are under way.
+        in_flight: u64,
+        /// Requests that may be under way at each endpoint.
+        concurrency: u64,
+        /// Whether it waits for its user.
+        paused: bool,
+    },
+    /// How one of the servers that share the work is.
+    Endpoint {
+        /// Its address.
+        url: String,
+        /// Whether it works.
+        state: EndpointState,
+        /// Requests that are under way there.
+        in_flight: u64,
+        /// Passages answered there.
+        answered: u64,
+        /// Tokens that it writes a second.
+        tokens_per_s: f64,
+        /// What is wrong with it.
+        problem: Option<String>,
+    },
     /// Scores on held-out questions during training.
     Eval {
         /// The optimizer step, 0 before the first.
@@ -151,6 +184,20 @@ impl Event {
     }
 }
 
+/// Whether a server that shares the work does work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EndpointState {
+    /// It answers.
+    Ready,
+    /// It was asked and has not said anything yet: a model takes its time to load.
+    Waiting,
+    /// It failed and is left alone for a while.
+    Resting,
+    /// It is of no use, and nobody asks it again.
+    Gone,
+}
+
 /// How a job ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -177,6 +224,16 @@ pub trait Observer: Sync {
     fn checkpoint_requested(&self) -> bool {
         false
     }
+
+    /// Whether the work should wait before it begins anything new.
+    fn pause_requested(&self) -> bool {
+        false
+    }
+
+    /// How much should be under way at once, where somebody said so since the work began.
+    fn concurrency_requested(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// Listens to nothing.
@@ -193,6 +250,8 @@ pub struct Recorder {
     events: Mutex<Vec<Event>>,
     stop: AtomicBool,
     checkpoint: AtomicBool,
+    pause: AtomicBool,
+    concurrency: AtomicUsize,
 }
 
 impl Recorder {
@@ -210,6 +269,16 @@ impl Recorder {
     pub fn request_checkpoint(&self) {
         self.checkpoint.store(true, Ordering::Relaxed);
     }
+
+    /// Asks the observed work to wait, or to go on.
+    pub fn request_pause(&self, wait: bool) {
+        self.pause.store(wait, Ordering::Relaxed);
+    }
+
+    /// Asks the observed work for so much at once.
+    pub fn request_concurrency(&self, wanted: usize) {
+        self.concurrency.store(wanted, Ordering::Relaxed);
+    }
 }
 
 impl Observer for Recorder {
@@ -223,6 +292,14 @@ impl Observer for Recorder {
 
     fn checkpoint_requested(&self) -> bool {
         self.checkpoint.swap(false, Ordering::Relaxed)
+    }
+
+    fn pause_requested(&self) -> bool {
+        self.pause.load(Ordering::Relaxed)
+    }
+
+    fn concurrency_requested(&self) -> Option<usize> {
+        Some(self.concurrency.load(Ordering::Relaxed)).filter(|wanted| *wanted > 0)
     }
 }
 

@@ -25,6 +25,20 @@ pub(super) fn define() -> Command {
         .subcommand(Command::new("watch").about("Follow a run to its end").arg(id()))
         .subcommand(Command::new("stop").about("Ask a run to stop at its next safe point").arg(id()))
         .subcommand(Command::new("checkpoint").about("Ask a run for a checkpoint at its next safe point").arg(id()))
+        .subcommand(Command::new("pause").about("Ask a run that asks a language model to begin nothing new").arg(id()))
+        .subcommand(Command::new("continue").about("Let a paused run go on").arg(id()))
+        .subcommand(
+            Command::new("concurrency")
+                .about("Set how many requests a run has under way at each endpoint")
+                .arg(id())
+                .arg(
+                    Arg::new("requests")
+                        .value_name("N")
+                        .required(true)
+                        .value_parser(clap::value_parser!(u64).range(1..=64))
+                        .help("Requests at once"),
+                ),
+        )
         .subcommand(with_detach(
             Command::new("resume").about("Go on with a run that stopped, failed or crashed").arg(id()),
         ))
@@ -41,26 +55,43 @@ pub(super) fn run(invocation: &Invocation, matches: &ArgMatches) -> Result<Answe
         let wanted = matches.get_one::<String>("id").cloned().unwrap_or_default();
         RunFolder::find(&workspace, &wanted)
     };
+    let now = invocation.clock.unix_ms();
     match matches.subcommand() {
-        None | Some(("list", _)) => Ok(list(&RunFolder::list(&workspace)?, invocation.clock.unix_ms())),
+        None | Some(("list", _)) => Ok(list(&RunFolder::list(&workspace)?, now)),
         Some(("watch", matches)) => watch(invocation, &find(matches)?),
         Some(("stop", matches)) => {
             let run = find(matches)?;
-            let request = run.stop(invocation.clock.unix_ms())?;
-            let plain = format!("{}: asked to stop at its next safe point", run.id());
-            Ok(Answer { json: json!({ "run": run.id(), "request": request }), plain })
+            Ok(asked(&run, &run.stop(now)?, "to stop at its next safe point"))
         }
         Some(("checkpoint", matches)) => {
             let run = find(matches)?;
-            let request = run.ask_for_checkpoint(invocation.clock.unix_ms())?;
-            let plain = format!("{}: asked for a checkpoint at its next safe point", run.id());
-            Ok(Answer { json: json!({ "run": run.id(), "request": request }), plain })
+            Ok(asked(&run, &run.ask_for_checkpoint(now)?, "for a checkpoint at its next safe point"))
+        }
+        Some(("pause", matches)) => {
+            let run = find(matches)?;
+            Ok(asked(&run, &run.pause(now)?, "to begin nothing new"))
+        }
+        Some(("continue", matches)) => {
+            let run = find(matches)?;
+            Ok(asked(&run, &run.go_on(now)?, "to go on"))
+        }
+        Some(("concurrency", matches)) => {
+            let run = find(matches)?;
+            let wanted = matches.get_one::<u64>("requests").map_or(1, |n| *n as usize);
+            let request = run.set_concurrency(wanted, now)?;
+            Ok(asked(&run, &request, &format!("for {wanted} requests at once at each endpoint")))
         }
         Some(("resume", matches)) if matches.get_flag("detach") => invocation.launch(&workspace, &find(matches)?, true),
         Some(("resume", matches)) => Ok(Answer::of(&invocation.resume(&workspace, find(matches)?)?)),
         Some(("prune", matches)) => prune(invocation, &RunFolder::list(&workspace)?, matches.get_flag("yes")),
         Some((name, _)) => Err(Failure::Usage(format!("runs has no command {name:?}"))),
     }
+}
+
+/// What was asked of a run.
+fn asked(run: &RunFolder, request: &str, what: &str) -> Answer {
+    let plain = format!("{}: asked {what}", run.id());
+    Answer { json: json!({ "run": run.id(), "request": request }), plain }
 }
 
 /// A run that cannot be read is listed with the reason; it hides no other.
@@ -173,6 +204,18 @@ fn plain_event(event: &Event) -> Option<String> {
         Event::Pair { query, source, rejected: None, .. } => format!("  kept  {query}  ({source})"),
         Event::Pair { query, source, rejected: Some(filter), .. } => {
             format!("  rejected, {filter}  {query}  ({source})")
+        }
+        Event::Tally { kept, rejected, failed, tokens_per_s, in_flight, paused, .. } => {
+            let rejected: u64 = rejected.values().sum();
+            let paused = if *paused { "  paused" } else { "" };
+            format!(
+                "  kept {kept}  rejected {rejected}  given up {failed}  {tokens_per_s:.0} tokens/s  {in_flight} under way{paused}"
+            )
+        }
+        Event::Endpoint { url, state, in_flight, answered, tokens_per_s, problem } => {
+            let problem = problem.as_deref().map(|problem| format!("  {problem}")).unwrap_or_default();
+            let state = format!("{state:?}").to_lowercase();
+            format!("  {url}  {state}  {in_flight} under way  {answered} answered  {tokens_per_s:.0} tokens/s{problem}")
         }
         Event::Ack { id } => format!("  request {id} is carried out"),
         Event::Note { text } => format!("  {text}"),

@@ -17,6 +17,12 @@ pub enum Wanted {
     Stop,
     /// Write a checkpoint at the next safe point and go on.
     Checkpoint,
+    /// Begin nothing new until told to go on.
+    Pause,
+    /// Go on after a pause.
+    Continue,
+    /// Have so much under way at once.
+    Concurrency(usize),
 }
 
 /// A request, with an id by which it is acknowledged.

@@ -1,7 +1,7 @@
 //! A run while its job runs: an observer that logs, forwards and obeys.
 
 use std::fs::File;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
@@ -28,6 +28,9 @@ pub struct Session<'a> {
     sampler: Mutex<Option<Sampler>>,
     stop: AtomicBool,
     checkpoint: AtomicBool,
+    paused: AtomicBool,
+    /// What was asked for; 0: nothing was.
+    concurrency: AtomicUsize,
     last_poll: AtomicU64,
     last_progress: AtomicU64,
     last_merge: AtomicU64,
@@ -66,6 +69,8 @@ impl<'a> Session<'a> {
             sampler: Mutex::new(None),
             stop: AtomicBool::new(false),
             checkpoint: AtomicBool::new(false),
+            paused: AtomicBool::new(false),
+            concurrency: AtomicUsize::new(0),
             last_poll: AtomicU64::new(0),
             last_progress: AtomicU64::new(0),
             last_merge: AtomicU64::new(0),
@@ -114,6 +119,9 @@ impl<'a> Session<'a> {
             match request.request {
                 Wanted::Stop => self.stop.store(true, Ordering::Relaxed),
                 Wanted::Checkpoint => self.checkpoint.store(true, Ordering::Relaxed),
+                Wanted::Pause => self.paused.store(true, Ordering::Relaxed),
+                Wanted::Continue => self.paused.store(false, Ordering::Relaxed),
+                Wanted::Concurrency(wanted) => self.concurrency.store(wanted, Ordering::Relaxed),
             }
             self.on(Event::Ack { id: request.id });
         }
@@ -159,6 +167,17 @@ impl Observer for Session<'_> {
     fn checkpoint_requested(&self) -> bool {
         self.obey();
         self.checkpoint.swap(false, Ordering::Relaxed) | self.foreground.checkpoint_requested()
+    }
+
+    fn pause_requested(&self) -> bool {
+        self.obey();
+        self.paused.load(Ordering::Relaxed) || self.foreground.pause_requested()
+    }
+
+    fn concurrency_requested(&self) -> Option<usize> {
+        self.obey();
+        let wanted = Some(self.concurrency.load(Ordering::Relaxed)).filter(|wanted| *wanted > 0);
+        wanted.or_else(|| self.foreground.concurrency_requested())
     }
 }
 

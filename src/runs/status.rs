@@ -289,6 +289,21 @@ impl RunFolder {
         self.ask(Wanted::Checkpoint, "checkpoint", unix_ms)
     }
 
+    /// Asks the run to begin nothing new; an error where it does not run.
+    pub fn pause(&self, unix_ms: u64) -> Result<String> {
+        self.ask(Wanted::Pause, "pause", unix_ms)
+    }
+
+    /// Asks the run to go on after a pause; an error where it does not run.
+    pub fn go_on(&self, unix_ms: u64) -> Result<String> {
+        self.ask(Wanted::Continue, "continue", unix_ms)
+    }
+
+    /// Asks the run to have so much under way at once; an error where it does not run.
+    pub fn set_concurrency(&self, wanted: usize, unix_ms: u64) -> Result<String> {
+        self.ask(Wanted::Concurrency(wanted), "change", unix_ms)
+    }
+
     fn ask(&self, wanted: Wanted, verb: &'static str, unix_ms: u64) -> Result<String> {
         let state = Status::of(self)?.state;
         if !state.is_live() {

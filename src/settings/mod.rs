@@ -11,7 +11,8 @@ mod value;
 
 pub use jobs::{
     CorpusSettings, Documents, DocumentsToUse, EvaluateSettings, InspectSettings, Loss, Negatives, PairsImportSettings,
-    PairsSettings, Precision, TokenizerSettings, TripletDistance, TuneSettings, Vocabulary,
+    PairsSettings, PairsSynthesisSettings, Precision, RoundTripBy, TokenizerSettings, TripletDistance, TuneSettings,
+    Vocabulary,
 };
 pub use table::{JOBS, JobTable, Operand, words};
 pub use value::{Choice, Value};
@@ -154,6 +155,7 @@ mod tests {
         every_parameter_round_trips::<InspectSettings>();
         every_parameter_round_trips::<TokenizerSettings>();
         every_parameter_round_trips::<PairsSettings>();
+        every_parameter_round_trips::<PairsSynthesisSettings>();
         every_parameter_round_trips::<TuneSettings>();
         every_parameter_round_trips::<EvaluateSettings>();
     }

@@ -4,7 +4,9 @@
 
 use serde_json::{Value, json};
 
-use super::jobs::{EvaluateSettings, PairsImportSettings, PairsSettings, TokenizerSettings, TuneSettings};
+use super::jobs::{
+    EvaluateSettings, PairsImportSettings, PairsSettings, PairsSynthesisSettings, TokenizerSettings, TuneSettings,
+};
 use super::{Parameter, SettingError, Settings, Shape, with_overrides};
 
 /// Parameters with what was given for them.
@@ -64,6 +66,21 @@ pub const JOBS: &[JobTable] = &[
             "pairs-structural",
             "pairs structural",
             "Make pairs from titles, headings and sentences",
+        )
+    },
+    JobTable {
+        operands: &[Operand {
+            name: "endpoints",
+            flag: "endpoint",
+            help: "Where Ollama answers, several to share the work; default: OLLAMA_HOST, else http://127.0.0.1:11434",
+            many: true,
+            required: false,
+        }],
+        wrapped: true,
+        ..table::<PairsSynthesisSettings>(
+            "pairs-synthesize",
+            "pairs synthesize",
+            "Let a local language model ask questions of each passage",
         )
     },
     JobTable {

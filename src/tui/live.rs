@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde_json::Value;
 
 use super::series::Series;
-use crate::progress::{Event, Outcome};
+use crate::progress::{EndpointState, Event, Outcome};
 use crate::runs::LoggedEvent;
 
 /// Merges, pairs and messages that are kept: what a screen and its history can hold.
@@ -39,6 +39,38 @@ pub struct Made {
     pub source: String,
     /// Why it was rejected.
     pub rejected: Option<String>,
+}
+
+/// What a job that makes pairs has come to, as it last said.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Tally {
+    /// Passages given up.
+    pub failed: u64,
+    /// Tokens that the models write a second.
+    pub tokens_per_s: f64,
+    /// Requests that are under way.
+    pub in_flight: u64,
+    /// Requests that may be under way at each endpoint.
+    pub concurrency: u64,
+    /// Whether it waits for its user.
+    pub paused: bool,
+}
+
+/// One of the servers that share the work, as the job last told of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EndpointHealth {
+    /// Its address.
+    pub url: String,
+    /// Whether it works.
+    pub state: EndpointState,
+    /// Requests that are under way there.
+    pub in_flight: u64,
+    /// Passages answered there.
+    pub answered: u64,
+    /// Tokens that it writes a second.
+    pub tokens_per_s: f64,
+    /// What is wrong with it.
+    pub problem: Option<String>,
 }
 
 /// How grave a message is.
@@ -89,6 +121,10 @@ pub struct LiveRun {
     pub kept: usize,
     /// Pairs seen that were rejected, by reason.
     pub rejected: BTreeMap<String, usize>,
+    /// What it says of the whole of its pairs; where it says so, `kept` and `rejected` are whole too.
+    pub tally: Option<Tally>,
+    /// The servers that share its work.
+    pub endpoints: Vec<EndpointHealth>,
     /// What it said.
     pub messages: VecDeque<(u64, Gravity, String)>,
     /// How it ended.
@@ -131,6 +167,8 @@ impl LiveRun {
             pairs: VecDeque::new(),
             kept: 0,
             rejected: BTreeMap::new(),
+            tally: None,
+            endpoints: Vec::new(),
             messages: VecDeque::new(),
             ended: None,
             started_ms: 0,
@@ -184,11 +222,25 @@ impl LiveRun {
             Event::System { values } => self.system.extend(values.0),
             Event::Merge { done, left, right, count } => push(&mut self.merges, Merge { done, left, right, count }),
             Event::Pair { passage, query, source, rejected } => {
+                // A job that tells its numbers is not counted by what is seen of it.
                 match &rejected {
+                    _ if self.tally.is_some() => {}
                     None => self.kept += 1,
                     Some(reason) => *self.rejected.entry(reason.clone()).or_default() += 1,
                 }
                 push(&mut self.pairs, Made { passage, query, source, rejected });
+            }
+            Event::Tally { kept, rejected, failed, tokens_per_s, in_flight, concurrency, paused } => {
+                self.kept = kept as usize;
+                self.rejected = rejected.into_iter().map(|(reason, count)| (reason, count as usize)).collect();
+                self.tally = Some(Tally { failed, tokens_per_s, in_flight, concurrency, paused });
+            }
+            Event::Endpoint { url, state, in_flight, answered, tokens_per_s, problem } => {
+                let health = EndpointHealth { url, state, in_flight, answered, tokens_per_s, problem };
+                match self.endpoints.iter_mut().find(|known| known.url == health.url) {
+                    Some(known) => *known = health,
+                    None => self.endpoints.push(health),
+                }
             }
             Event::Checkpoint { step, best, .. } => {
                 self.checkpoints.retain(|(at, was_best)| !(*at == step && *was_best == best));
@@ -215,6 +267,7 @@ impl LiveRun {
             self.resumed.push(last.x as u64);
         }
         self.ended = None;
+        (self.tally, self.endpoints) = (None, Vec::new());
         self.step_ms.clear();
         self.pace.clear();
         self.last_step_ms = None;
