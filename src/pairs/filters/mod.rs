@@ -4,10 +4,19 @@
 //! (they make word matching look perfect), poor passages (doc2query--, Gospodinov et al. 2023; `InPars`). What
 //! takes several rows to see is in [`super::merge`] and [`super::near`].
 
+mod deictic;
+mod language;
+mod passage;
+mod question;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use unicode_segmentation::UnicodeSegmentation as _;
+use whatlang::Lang;
+
+use super::synthesis::QuestionKind;
+pub(super) use passage::is_poor;
 
 /// Why a row was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -24,6 +33,12 @@ pub enum Reason {
     /// The query is the passage, or stands in it word for word.
     #[serde(rename = "copied query")]
     CopiedQuery,
+    /// The query speaks of the text that answers it, which whoever asks has not seen.
+    #[serde(rename = "refers to the text")]
+    Deictic,
+    /// The query is in another language than the one wanted.
+    #[serde(rename = "wrong language")]
+    WrongLanguage,
     /// The passage says too little: too short, mostly numbers, a table of contents, boilerplate.
     #[serde(rename = "poor passage")]
     PoorPassage,
@@ -39,6 +54,15 @@ pub enum Reason {
     /// Another query says the same in nearly the same words.
     #[serde(rename = "near-duplicate query")]
     NearDuplicateQuery,
+    /// The query finds other passages before its own.
+    #[serde(rename = "round trip")]
+    RoundTrip,
+    /// A language model that judged the query with its passage gave it too low a score.
+    #[serde(rename = "judged low")]
+    LowJudgement,
+    /// The language model asked nothing of the passage that could be read.
+    #[serde(rename = "no answer")]
+    NoAnswer,
     /// A person read it and did not want it.
     #[serde(rename = "reviewer")]
     Reviewer,
@@ -51,11 +75,16 @@ impl fmt::Display for Reason {
             Self::ShortQuery => "short query",
             Self::LongQuery => "long query",
             Self::CopiedQuery => "copied query",
+            Self::Deictic => "refers to the text",
+            Self::WrongLanguage => "wrong language",
             Self::PoorPassage => "poor passage",
             Self::Duplicate => "duplicate",
             Self::AmbiguousQuery => "ambiguous query",
             Self::OtherFold => "other fold",
             Self::NearDuplicateQuery => "near-duplicate query",
+            Self::RoundTrip => "round trip",
+            Self::LowJudgement => "judged low",
+            Self::NoAnswer => "no answer",
             Self::Reviewer => "reviewer",
         })
     }
@@ -67,40 +96,6 @@ const LEAST_QUERY_WORDS: usize = 3;
 const MOST_QUERY_WORDS: usize = 25;
 /// Fewest words of a query that can be called copied: shorter ones are terms, which a good passage repeats.
 const LEAST_COPIED_WORDS: usize = 6;
-/// Fewest words of a passage that can answer something.
-const LEAST_PASSAGE_WORDS: usize = 20;
-/// Fewest letters among the visible characters of a passage.
-const LEAST_LETTER_SHARE: f64 = 0.5;
-/// Runs of dots that make a passage a table of contents.
-const LEADERS_OF_A_TABLE: usize = 3;
-/// A passage is boilerplate from one mark of it in so many words.
-const WORDS_PER_BOILERPLATE_MARK: usize = 30;
-
-/// Phrases of notices and banners, lower-cased.
-const BOILERPLATE: &[&str] = &[
-    "all rights reserved",
-    "copyright ©",
-    "(c) copyright",
-    "cookie policy",
-    "use cookies",
-    "uses cookies",
-    "accept cookies",
-    "privacy policy",
-    "terms of use",
-    "terms of service",
-    "licensed under",
-    "this file is licensed",
-    "without warranty of any kind",
-    "enable javascript",
-    "subscribe to our newsletter",
-    "все права защищены",
-    "использует файлы cookie",
-    "политика конфиденциальности",
-    "alle rechte vorbehalten",
-    "tous droits réservés",
-    "todos los derechos reservados",
-];
-
 /// What kind of query is judged: each kind has its own limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum QueryKind {
@@ -108,6 +103,13 @@ pub(super) enum QueryKind {
     Heading,
     /// A sentence of the passage, removed from it or deliberately left.
     Cloze,
+    /// What a language model wrote.
+    Synthesized {
+        /// As what it was asked for.
+        kind: QuestionKind,
+        /// The language it was to write in where that was chosen; none: the passage's own.
+        language: Option<Lang>,
+    },
     /// What a person wrote: only what cannot be trained on is rejected.
     Own,
 }
@@ -120,6 +122,9 @@ pub(super) fn judge(kind: QueryKind, query: &str, passage: &str) -> Option<Reaso
     }
     if kind == QueryKind::Own {
         return (asked == normalised_words(passage)).then_some(Reason::CopiedQuery);
+    }
+    if let QueryKind::Synthesized { kind, language } = kind {
+        return question::judge(kind, query, &asked, passage, language);
     }
     let least = if kind == QueryKind::Heading { LEAST_QUERY_WORDS - 1 } else { LEAST_QUERY_WORDS };
     if asked.len() < least {
@@ -150,50 +155,6 @@ fn is_copied(query: &[String], passage: &str) -> bool {
     query == passage || (query.len() >= LEAST_COPIED_WORDS && passage.windows(query.len()).any(|words| words == query))
 }
 
-/// Whether a passage says too little to answer anything.
-pub(super) fn is_poor(passage: &str) -> bool {
-    let words = passage.unicode_words().count();
-    words < LEAST_PASSAGE_WORDS
-        || is_mostly_symbols(passage)
-        || is_table_of_contents(passage)
-        || is_boilerplate(passage, words)
-}
-
-fn is_mostly_symbols(passage: &str) -> bool {
-    let (mut letters, mut visible) = (0_usize, 0_usize);
-    for c in passage.chars().filter(|c| !c.is_whitespace()) {
-        visible += 1;
-        letters += usize::from(c.is_alphabetic());
-    }
-    (letters as f64) < LEAST_LETTER_SHARE * visible as f64
-}
-
-/// Dot leaders, `.....` or `. . . .`, several times.
-fn is_table_of_contents(passage: &str) -> bool {
-    let (mut leaders, mut dots) = (0, 0);
-    for c in passage.chars() {
-        match c {
-            '.' | '·' => {
-                dots += 1;
-                leaders += usize::from(dots == 4);
-            }
-            '…' => {
-                leaders += usize::from(dots < 4);
-                dots = 4;
-            }
-            ' ' | '\u{a0}' => {}
-            _ => dots = 0,
-        }
-    }
-    leaders >= LEADERS_OF_A_TABLE
-}
-
-fn is_boilerplate(passage: &str, words: usize) -> bool {
-    let lower = passage.to_lowercase();
-    let marks: usize = BOILERPLATE.iter().map(|mark| lower.matches(mark).count()).sum();
-    marks * WORDS_PER_BOILERPLATE_MARK >= words
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -217,15 +178,16 @@ mod tests {
     }
 
     #[test]
-    fn poor_passages() {
-        assert!(!is_poor(BODY));
-        assert!(is_poor(&"12.5 -40 °C 7 bar 33 % ".repeat(20)));
-        assert!(is_poor(&format!("{BODY} Intro ........ 3 Defrost . . . . . 12 Oil …… 40")));
-        assert!(!is_poor(&format!("{BODY} And so on... or not...")));
-        assert!(is_poor(
-            "This site uses cookies to make it better for you. By going on you accept our privacy policy and the terms of use of this site."
-        ));
-        assert!(is_poor("短い文"));
-        assert!(!is_poor("液体制冷剂在蒸发器中吸收热量并变成气体,压缩机将气体压缩后送入冷凝器放热。"));
+    fn a_reason_is_kept_as_it_is_shown() {
+        for (reason, name) in [
+            (Reason::Deictic, "refers to the text"),
+            (Reason::WrongLanguage, "wrong language"),
+            (Reason::RoundTrip, "round trip"),
+            (Reason::LowJudgement, "judged low"),
+            (Reason::NoAnswer, "no answer"),
+            (Reason::NearDuplicateQuery, "near-duplicate query"),
+        ] {
+            assert_eq!((reason.to_string(), serde_json::to_value(reason).unwrap()), (name.to_owned(), name.into()));
+        }
     }
 }
