@@ -12,8 +12,8 @@ use crate::pairs::synthesis::QuestionKind;
 /// Fewest words of a run that can be called copied. Terms and names are shorter: `the colony of New South Wales` has six words.
 const LEAST_COPIED_RUN: f64 = 7.0;
 /// Share of the question that a run must exceed. What a copied sentence is asked with (`what happens when`) is the question's
-/// own. With these limits, one to four of a hundred questions that people wrote with the passage before them are copied, all of
-/// them a sentence of the passage with a question word in front; from five words and 60 % on it is twice as many, terms among them.
+/// own. With these limits, one to four of a hundred questions that people wrote with the passage before them are copied, most of
+/// them a sentence of the passage with a question word in front; from five words and 60 % on it is two to three times as many, terms among them.
 const MOST_COPIED_SHARE: f64 = 0.7;
 
 /// The first reason to reject a question, if there is one; `asked` are its words.
