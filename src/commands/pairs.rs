@@ -1,17 +1,40 @@
-//! `lapidary pairs structural`, `lapidary pairs import` and `lapidary pairs review`.
+//! `lapidary pairs`: structural, synthesize, import, review; the models that could be asked, the prompt that asks them.
 
 use std::path::PathBuf;
 
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use serde_json::json;
 
 use super::arguments::{settings, with_detach, with_settings};
 use super::{Answer, Failure, Invocation, Result};
-use crate::jobs::{Job, PairsImportJob, PairsReport, PairsStructuralJob, ReviewJob, ReviewReport};
-use crate::settings::{PairsImportSettings, PairsSettings};
+use crate::jobs::{Job, PairsImportJob, PairsReport, PairsStructuralJob, PairsSynthesisJob, ReviewJob, ReviewReport};
+use crate::pairs;
+use crate::pairs::ollama::Address;
+use crate::settings::{PairsImportSettings, PairsSettings, PairsSynthesisSettings};
+use crate::workspace::{Workspace, write_atomic};
 
 pub(super) fn define() -> Command {
     let structural =
         Command::new("structural").about("Make pairs from titles, headings and sentences: no language model needed");
+    let endpoint =
+        || {
+            Arg::new("endpoint").long("endpoint").value_name("URL").action(ArgAction::Append).help(
+                "Where Ollama answers; several share the work (default: OLLAMA_HOST, else http://127.0.0.1:11434)",
+            )
+        };
+    let synthesize = Command::new("synthesize")
+        .about("Let a local language model (Ollama) ask questions of each passage; resumable, nothing is asked twice")
+        .arg(endpoint());
+    let models = Command::new("models").about("The models that Ollama has and that can ask questions").arg(endpoint());
+    let prompt = Command::new("prompt")
+        .about("Write the prompt into the workspace, to be edited: prompts/synthesis.md is used from then on")
+        .arg(
+            Arg::new("language")
+                .long("language")
+                .value_name("LANGUAGE")
+                .default_value("english")
+                .help("The language of its instructions: english or russian"),
+        );
     let import = Command::new("import").about("Import pairs: CSV, TSV, JSONL, a BEIR folder, LlamaIndex QA JSON").arg(
         Arg::new("files")
             .value_name("FILE")
@@ -36,6 +59,9 @@ pub(super) fn define() -> Command {
         .about("Training pairs: a query and the passages that answer it")
         .subcommand_required(true)
         .subcommand(with_detach(with_settings::<PairsSettings>(structural)))
+        .subcommand(with_detach(with_settings::<PairsSynthesisSettings>(synthesize)))
+        .subcommand(models)
+        .subcommand(prompt)
         .subcommand(with_detach(with_settings::<PairsImportSettings>(import)))
         .subcommand(review)
 }
@@ -47,6 +73,13 @@ pub(super) fn run(invocation: &Invocation, matches: &ArgMatches) -> Result<Answe
             let settings = settings::<PairsSettings>(matches, Some(&workspace))?;
             (Job::PairsStructural(PairsStructuralJob { settings }), matches)
         }
+        Some(("synthesize", matches)) => {
+            let endpoints = matches.get_many::<String>("endpoint").into_iter().flatten().cloned().collect();
+            let settings = settings::<PairsSynthesisSettings>(matches, Some(&workspace))?;
+            (Job::PairsSynthesize(PairsSynthesisJob { endpoints, settings }), matches)
+        }
+        Some(("models", matches)) => return models(matches),
+        Some(("prompt", matches)) => return prompt(&workspace, matches),
         Some(("import", matches)) => {
             let files = matches.get_many::<PathBuf>("files").into_iter().flatten().cloned().collect();
             let settings = settings::<PairsImportSettings>(matches, Some(&workspace))?;
@@ -58,9 +91,52 @@ pub(super) fn run(invocation: &Invocation, matches: &ArgMatches) -> Result<Answe
             };
             (Job::PairsReview(ReviewJob { pairs: matches.get_one::<String>("pairs").cloned() }), matches)
         }
-        _ => return Err(Failure::Usage("pairs has three commands: structural, import, review".to_owned())),
+        _ => {
+            return Err(Failure::Usage(
+                "pairs has commands: structural, synthesize, import, review, models, prompt".to_owned(),
+            ));
+        }
     };
     invocation.answer(&workspace, &job, matches)
+}
+
+/// The models of every endpoint.
+fn models(matches: &ArgMatches) -> Result<Answer> {
+    let given: Vec<&String> = matches.get_many("endpoint").into_iter().flatten().collect();
+    let failed = |trouble: pairs::ollama::Trouble| Failure::Failed(trouble.to_string());
+    let addresses = if given.is_empty() {
+        vec![Address::from_environment().map_err(failed)?]
+    } else {
+        given.into_iter().map(|text| Address::parse(text).map_err(failed)).collect::<Result<Vec<_>>>()?
+    };
+    let (mut plain, mut all) = (Vec::new(), Vec::new());
+    for address in addresses {
+        let models = pairs::models(&address).map_err(|error| Failure::Failed(error.to_string()))?;
+        plain.push(format!("{address}"));
+        if models.is_empty() {
+            plain.push("  none that writes; fetch one with `ollama pull qwen3:8b`".to_owned());
+        }
+        plain.extend(models.iter().map(|model| format!("  {}", model.line())));
+        all.push(json!({ "endpoint": address.to_string(), "models": models }));
+    }
+    Ok(Answer { json: json!({ "endpoints": all }), plain: plain.join("\n") })
+}
+
+/// Puts the prompt where its user can change it. What is there already stays.
+fn prompt(workspace: &Workspace, matches: &ArgMatches) -> Result<Answer> {
+    let language = matches.get_one::<String>("language").map_or("english", String::as_str);
+    let text = match language {
+        "english" => pairs::PROMPT_ENGLISH,
+        "russian" => pairs::PROMPT_RUSSIAN,
+        other => return Err(Failure::Usage(format!("--language {other}: there are: english, russian"))),
+    };
+    let path = workspace.root().join("prompts/synthesis.md");
+    if path.exists() {
+        return Err(Failure::Failed(format!("{} is there already: edit it, or move it away first", path.display())));
+    }
+    write_atomic(&path, text.as_bytes())?;
+    let plain = format!("{}\n  edit it; `lapidary pairs synthesize` asks with it from now on", path.display());
+    Ok(Answer { json: json!({ "path": path }), plain })
 }
 
 pub(super) fn plain(report: &PairsReport) -> String {
@@ -72,6 +148,25 @@ pub(super) fn plain(report: &PairsReport) -> String {
     if rejected > 0 {
         let reasons: Vec<String> = report.rejected.iter().map(|(reason, n)| format!("{reason} {n}")).collect();
         text.push_str(&format!("\n  rejected {rejected}: {} (kept in rejected.jsonl)", reasons.join(" · ")));
+    }
+    if let Some(synthesis) = &report.synthesis {
+        text.push_str(&format!(
+            "\n  {} asked about {} passages in {:.0} s, {} known before",
+            synthesis.model,
+            synthesis.asked,
+            synthesis.seconds,
+            synthesis.passages.saturating_sub(synthesis.asked)
+        ));
+        if !synthesis.within.is_empty() {
+            let ranks: Vec<String> = synthesis.within.iter().map(|(rank, n)| format!("{rank}: {n}")).collect();
+            text.push_str(&format!(
+                "\n  questions that find their passage within the first {} (another --round-trip asks nothing again)",
+                ranks.join(" · ")
+            ));
+        }
+        if report.test > 0 {
+            text.push_str("\n  the test questions are synthetic: your own, once imported, are asked before them");
+        }
     }
     text
 }

@@ -11,7 +11,7 @@ mod trec;
 mod verdict;
 
 pub use comparison::{Delta, PerQuery, System, SystemKind, compare};
-pub use contenders::{Contender, base_of, contenders, newest_tuned};
+pub use contenders::{Contender, base_of, contenders, newest_tuned, questions};
 pub use findings::Findings;
 pub use metrics::{Metrics, QueryScores, score};
 pub use overlap::{Overlap, by_overlap, lexical_overlap};

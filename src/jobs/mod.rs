@@ -12,6 +12,7 @@ mod export;
 mod inspect;
 mod pairs;
 mod review;
+mod synthesis;
 mod tokenizer;
 mod tune;
 
@@ -24,6 +25,7 @@ pub use export::{ExportJob, ExportReport, Target};
 pub use inspect::{InspectReport, inspect};
 pub use pairs::{PairsImportJob, PairsReport, PairsStructuralJob};
 pub use review::{ReviewJob, ReviewReport};
+pub use synthesis::{PairsSynthesisJob, SynthesisReport};
 pub use tokenizer::{TokenizerJob, TokenizerReport};
 pub use tune::{TuneJob, TuneReport};
 
@@ -103,6 +105,8 @@ pub enum Job {
     Tokenizer(TokenizerJob),
     /// Make pairs from the documents' structure.
     PairsStructural(PairsStructuralJob),
+    /// Let a language model make pairs.
+    PairsSynthesize(PairsSynthesisJob),
     /// Import the user's pairs.
     PairsImport(PairsImportJob),
     /// Finish a review of pairs.
@@ -153,6 +157,7 @@ impl Job {
             Self::Corpus(_) => "corpus",
             Self::Tokenizer(_) => "tokenizer",
             Self::PairsStructural(_) => "pairs-structural",
+            Self::PairsSynthesize(_) => "pairs-synthesize",
             Self::PairsImport(_) => "pairs-import",
             Self::PairsReview(_) => "pairs-review",
             Self::Tune(_) => "tune",
@@ -188,6 +193,7 @@ impl Job {
             Self::Corpus(job) => job.run(context).map(Report::Corpus),
             Self::Tokenizer(job) => job.run(context).map(Report::Tokenizer),
             Self::PairsStructural(job) => job.run(context).map(Report::Pairs),
+            Self::PairsSynthesize(job) => job.run(context).map(Report::Pairs),
             Self::PairsImport(job) => job.run(context).map(Report::Pairs),
             Self::PairsReview(job) => job.run(context).map(Report::Review),
             Self::Tune(job) => job.run(context).map(Report::Tune),

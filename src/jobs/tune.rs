@@ -86,6 +86,11 @@ impl TuneJob {
             )));
         }
 
+        if !context.place.device.is_cpu() {
+            for model in pairs::free_gpus() {
+                context.observer.on(Event::note(format!("Ollama's {model} makes room in the GPU's memory")));
+            }
+        }
         let mut encoder = Encoder::load(&base.path, &context.place.device)?;
         encoder.set_max_length(settings.max_length.unwrap_or_else(|| encoder.max_length().min(MAX_LENGTH)))?;
         context.observer.on(Event::phase("tokenize"));

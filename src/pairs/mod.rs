@@ -1,20 +1,19 @@
 //! Training pairs: a query and the passages that answer it.
 //!
-//! They come from the documents' own structure ([`structural`]), from the user's files ([`import`]) or with a
-//! retrieval set ([`from_beir`]); a person may read and mend them ([`apply_reviews`]). Whatever a filter rejects is counted and kept with its reason; nothing is
+//! They come from the documents' own structure ([`structural`]), from a local language model ([`synthesize`]), from the
+//! user's files ([`import`]) or with a retrieval set ([`from_beir`]); a person may read and mend them ([`apply_reviews`]). Whatever a filter rejects is counted and kept with its reason; nothing is
 //! dropped in silence, and no passage to test on is ever trained on.
 
 mod beir;
-#[allow(dead_code)] // until there are synthesized questions to judge
 mod filters;
 mod import;
 mod merge;
 mod near;
+pub mod ollama;
 mod questions;
 mod reviews;
 mod row;
 mod structural;
-#[allow(dead_code)] // until the job that calls it is there
 mod synthesis;
 
 pub use beir::from_beir;
@@ -25,6 +24,9 @@ pub use questions::{Question, extra_passages, read_questions, write_questions};
 pub use reviews::{Mark, Review, ReviewCounts, Reviews, Verdict, append_review, apply_reviews};
 pub use row::{BROKEN_LINE, BrokenLine, Lines, PairSet, Rejected, Row, read_jsonl, read_rows, read_set};
 pub use structural::structural;
+pub use synthesis::{
+    PROMPT_ENGLISH, PROMPT_RUSSIAN, PromptError, Recipe, Synthesized, Task, Without, free_gpus, models, synthesize,
+};
 
 use std::path::PathBuf;
 
@@ -89,6 +91,59 @@ pub enum Error {
         /// The id that names nothing.
         id: String,
     },
+    /// Ranking passages for the round trip.
+    #[error(transparent)]
+    Retrieval(#[from] crate::retrieval::Error),
+    /// A server that runs language models.
+    #[error(transparent)]
+    Ollama(#[from] ollama::Trouble),
+    /// Nobody answers.
+    #[error(
+        "{problems}. Start one with `ollama serve` and fetch a model with `ollama pull {suggested}` (https://ollama.com), or say where one is with --endpoint URL or OLLAMA_HOST. Without any, `lapidary pairs structural` makes pairs from titles, headings and sentences"
+    )]
+    NoOllama {
+        /// What was tried.
+        problems: String,
+        /// A model to begin with.
+        suggested: &'static str,
+    },
+    /// No server has the model.
+    #[error(
+        "no model {wanted:?} at {url}; there is: {present}. Fetch it with `ollama pull {wanted}`, or let lapidary do so with --model {wanted} --pull"
+    )]
+    ModelMissing {
+        /// The first server that answered.
+        url: String,
+        /// The model.
+        wanted: String,
+        /// What is there.
+        present: String,
+    },
+    /// A model that writes nothing.
+    #[error("the model {0:?} makes embeddings and writes no text; of those there, these write: {1}")]
+    EmbedsOnly(String, String),
+    /// Nobody answers any more.
+    #[error(
+        "no endpoint answers any more ({problems}); {left} passages are left, and nothing that was answered is lost: resume when one is back"
+    )]
+    NoEndpoint {
+        /// Passages not asked about yet.
+        left: usize,
+        /// What is wrong with each.
+        problems: String,
+    },
+    /// Another run asks the same.
+    #[error("another run asks the same model the same questions now: {} is its journal; wait for its end, or stop it", .0.display())]
+    Asked(PathBuf),
+    /// A prompt that cannot be used.
+    #[error(transparent)]
+    Prompt(#[from] PromptError),
+    /// A language that does not exist.
+    #[error("--language {0}: no such language; name it in English (german) or by its ISO 639-3 code (deu)")]
+    UnknownLanguage(String),
+    /// The machine refused a thread or a timer.
+    #[error("asking the model: {0}")]
+    Runtime(String),
     /// Stopped on request.
     #[error("stopped on request")]
     Stopped,

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Error, Reason, Result};
+use super::{Error, Reason, Result, Without};
 use crate::progress::Event;
 use crate::workspace::{short_id, write_atomic};
 
@@ -27,7 +27,8 @@ pub struct Row {
     /// Ids of what looks like an answer and is none.
     #[serde(default)]
     pub negatives: Vec<String>,
-    /// Where the row comes from: `title`, `heading`, `cloze`, `beir`, or the imported file's name.
+    /// Where the row comes from: `title`, `heading`, `cloze`, `beir`, the imported file's name, or of what kind a model's
+    /// question is: `natural`, `keywords`, `paraphrase`, `problem`.
     pub source: String,
     /// The document of the first positive; empty where it belongs to none.
     #[serde(default)]
@@ -35,6 +36,9 @@ pub struct Row {
     /// Texts of ids that are not passages of the corpus: imported ones, or a passage with a sentence removed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub texts: BTreeMap<String, String>,
+    /// Where the passage ranks for the query in the round trip, from 1; unset where none was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank: Option<u32>,
     /// Relevance of the positives for which it is not 1.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub grades: BTreeMap<String, u32>,
@@ -119,6 +123,8 @@ pub struct PairSet {
     pub rejected: Vec<Rejected>,
     /// Lines of the user's files that could not be read.
     pub broken: Vec<BrokenLine>,
+    /// Passages of which a model made no question.
+    pub without: Vec<Without>,
 }
 
 /// The count under which broken lines are reported among the reasons.
@@ -131,22 +137,32 @@ impl PairSet {
         for rejected in &self.rejected {
             *counts.entry(rejected.reason.to_string()).or_insert(0) += 1;
         }
+        for without in &self.without {
+            *counts.entry(without.reason.to_string()).or_insert(0) += 1;
+        }
         if !self.broken.is_empty() {
             counts.insert(BROKEN_LINE.to_owned(), self.broken.len());
         }
         counts
     }
 
-    /// Writes `train.jsonl`, `dev.jsonl` and `rejected.jsonl` into a folder. Test rows become a questions
+    /// Writes `train.jsonl`, `dev.jsonl` and `rejected.jsonl` into a folder, and `without.jsonl` where there are passages
+    /// without questions. Test rows become a questions
     /// artifact of their own ([`super::write_questions`]).
     pub fn write(&self, folder: &Path) -> Result<()> {
         write_lines(&folder.join("train.jsonl"), &self.train)?;
         write_lines(&folder.join("dev.jsonl"), &self.dev)?;
+        if !self.without.is_empty() {
+            write_lines(&folder.join(WITHOUT), &self.without)?;
+        }
         let mut lines = to_lines(&self.rejected);
         lines.push_str(&to_lines(self.broken.iter().map(|broken| Broken { reason: BROKEN_LINE, broken })));
         Ok(write_atomic(&folder.join("rejected.jsonl"), lines.as_bytes())?)
     }
 }
+
+/// Passages without questions; only a model that was asked leaves any.
+const WITHOUT: &str = "without.jsonl";
 
 #[derive(Serialize)]
 struct Broken<'a> {
@@ -169,6 +185,10 @@ pub fn read_set(folder: &Path) -> Result<PairSet> {
             LeftOut::Row(rejected) => set.rejected.push(rejected),
             LeftOut::Line(broken) => set.broken.push(broken),
         }
+    }
+    let without = folder.join(WITHOUT);
+    if without.is_file() {
+        set.without = read_whole(&without)?;
     }
     Ok(set)
 }
@@ -276,13 +296,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let rejected = vec![Rejected { reason: Reason::ShortQuery, row: row() }];
         let broken = vec![BrokenLine { file: "a.csv".into(), line: 7, problem: "odd".into() }];
-        let set = PairSet { train: vec![row()], dev: vec![], test: vec![], rejected, broken };
+        let without = vec![Without {
+            passage: "p9".into(),
+            document: "d".into(),
+            reason: Reason::PoorPassage,
+            why: String::new(),
+        }];
+        let set = PairSet { train: vec![row()], dev: vec![], test: vec![], rejected, broken, without };
         set.write(folder.path()).unwrap();
         assert_eq!(read_rows(folder.path()).unwrap(), (vec![row()], vec![]));
         let kept = std::fs::read_to_string(folder.path().join("rejected.jsonl")).unwrap();
         assert!(kept.contains(r#""reason":"short query""#) && kept.contains(r#""line":7"#), "{kept}");
         assert_eq!(read_set(folder.path()).unwrap(), set);
-        assert_eq!(set.rejected_by_reason(), [("short query".to_owned(), 1), ("broken line".to_owned(), 1)].into());
+        let counts = [("short query", 1), ("broken line", 1), ("poor passage", 1)];
+        assert_eq!(set.rejected_by_reason(), counts.map(|(reason, count)| (reason.to_owned(), count)).into());
 
         let file = folder.path().join("train.jsonl");
         std::fs::write(

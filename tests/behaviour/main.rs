@@ -12,5 +12,6 @@ mod parity;
 mod reviews;
 mod runs;
 mod support;
+mod synthesis;
 #[cfg(unix)]
 mod workbench;

@@ -161,7 +161,7 @@ fn row_of(given: &Given, positive: &str, source: &str, known: &Known) -> (Row, F
         source: source.to_owned(),
         document: place.document,
         texts,
-        grades: BTreeMap::new(),
+        ..Row::default()
     };
     (row, place.fold, held_out)
 }

@@ -230,6 +230,7 @@ fn only(row: &Row, positives: &[usize]) -> Row {
         negatives: row.negatives.clone(),
         source: row.source.clone(),
         document: row.document.clone(),
+        rank: row.rank,
         positives,
     }
 }

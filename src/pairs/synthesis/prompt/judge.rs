@@ -4,7 +4,6 @@ use std::sync::LazyLock;
 
 use super::super::kind::{Asked, judge_schema};
 use super::sections::{Body, PromptError, Rules, Sections, one_line};
-use crate::workspace::{Digest, digest_bytes};
 
 const TEXT: &str = include_str!("../../../../assets/prompts/judge.en.md");
 
@@ -20,8 +19,6 @@ static PROMPT: LazyLock<Prompt> = LazyLock::new(|| {
 });
 
 struct Prompt {
-    version: u32,
-    digest: Digest,
     system: Body,
     user: Body,
     retry: Body,
@@ -32,7 +29,7 @@ impl Prompt {
         let mut sections = Sections::parse(text, "the judge's prompt", SECTIONS)?;
         let (system, user, retry) = (sections.take("system")?, sections.take("user")?, sections.take("retry")?);
         sections.check_passage(&user)?;
-        Ok(Self { version: sections.version, digest: digest_bytes(text), system, user, retry })
+        Ok(Self { system, user, retry })
     }
 }
 
@@ -53,14 +50,4 @@ pub(in crate::pairs) fn judge_messages(title: &str, passage: &str, questions: &[
 /// What the judge is told of an answer that is of no use.
 pub(in crate::pairs) fn judge_retry(problem: &str) -> String {
     PROMPT.retry.filled(&[("problem", problem)])
-}
-
-/// The number of the judge's prompt.
-pub(in crate::pairs) fn judge_version() -> u32 {
-    PROMPT.version
-}
-
-/// The digest of the judge's prompt.
-pub(in crate::pairs) fn judge_digest() -> &'static Digest {
-    &PROMPT.digest
 }

@@ -12,8 +12,8 @@ use whatlang::Lang;
 
 use super::kind::{Asked, QuestionKind, schema};
 use crate::workspace::{Digest, digest_bytes};
-pub(in crate::pairs) use judge::{judge_digest, judge_messages, judge_retry, judge_version};
-pub(in crate::pairs) use sections::PromptError;
+pub(super) use judge::{judge_messages, judge_retry};
+pub use sections::PromptError;
 use sections::{Body, Rules, Sections, one_line};
 
 /// What each section of a template may hold, and must.
@@ -27,6 +27,10 @@ const SECTIONS: Rules = &[
 
 /// The line of the section `kinds` that describes a kind which is asked for once more.
 const AGAIN: &str = "again";
+/// The prompt for questions in English.
+pub const PROMPT_ENGLISH: &str = include_str!("../../../../assets/prompts/synthesis.en.md");
+/// The prompt for questions in Russian.
+pub const PROMPT_RUSSIAN: &str = include_str!("../../../../assets/prompts/synthesis.ru.md");
 /// What a prompt calls a language that could not be told.
 const UNKNOWN_LANGUAGE: &str = "the language of the passage";
 
@@ -106,10 +110,8 @@ impl Template {
 
     /// The template that comes with lapidary for questions in a language.
     pub(in crate::pairs) fn built_in(language: Option<Lang>) -> Self {
-        static ENGLISH: LazyLock<Template> =
-            LazyLock::new(|| built(include_str!("../../../../assets/prompts/synthesis.en.md")));
-        static RUSSIAN: LazyLock<Template> =
-            LazyLock::new(|| built(include_str!("../../../../assets/prompts/synthesis.ru.md")));
+        static ENGLISH: LazyLock<Template> = LazyLock::new(|| built(PROMPT_ENGLISH));
+        static RUSSIAN: LazyLock<Template> = LazyLock::new(|| built(PROMPT_RUSSIAN));
         static ANY: LazyLock<Template> =
             LazyLock::new(|| built(include_str!("../../../../assets/prompts/synthesis.any.md")));
         match language {

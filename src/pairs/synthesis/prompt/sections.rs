@@ -14,7 +14,7 @@ pub(super) type Rules = &'static [(&'static str, &'static [&'static str], bool)]
 /// What is wrong with a prompt.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{origin}:{line}: {problem}; {remedy}")]
-pub(in crate::pairs) struct PromptError {
+pub struct PromptError {
     /// The file.
     pub(in crate::pairs) origin: String,
     /// The line, from 1.

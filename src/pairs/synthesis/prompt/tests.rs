@@ -170,8 +170,6 @@ fn the_judge_is_told_every_question() {
     }
     assert!(system.contains("from 1 to 5") && !pieces_left(&user));
     assert!(judge_retry("no JSON object in the answer").contains("no JSON object"));
-    assert_eq!(judge_version(), 1);
-    assert_ne!(judge_digest(), small().digest());
 }
 
 /// Whether a placeholder was not replaced.

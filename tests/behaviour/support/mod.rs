@@ -1,5 +1,7 @@
 //! A workspace on disk, the binary, and the real model and data where the environment names them.
 
+pub(crate) mod ollama;
+
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
@@ -18,7 +20,7 @@ pub(crate) fn state() -> PathBuf {
 /// The binary, told to stay small.
 pub(crate) fn lapidary() -> Command {
     let mut command = Command::cargo_bin("lapidary").unwrap();
-    command.env_remove("LAPIDARY_WORKSPACE").env("LAPIDARY_STATE_DIR", state());
+    command.env_remove("LAPIDARY_WORKSPACE").env_remove("OLLAMA_HOST").env("LAPIDARY_STATE_DIR", state());
     command
 }
 
