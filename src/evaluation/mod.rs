@@ -1,5 +1,6 @@
 //! Judging a ranking: metrics, significance, comparison of systems.
 
+mod asked;
 mod comparison;
 mod contenders;
 mod findings;
@@ -10,6 +11,7 @@ mod table;
 mod trec;
 mod verdict;
 
+pub use asked::newest_questions;
 pub use comparison::{Delta, PerQuery, System, SystemKind, compare};
 pub use contenders::{Contender, base_of, contenders, newest_tuned};
 pub use findings::Findings;

@@ -276,7 +276,7 @@ fn workspace_task(context: &Context<'_>, wanted: Option<&str>) -> Result<Task> {
     let workspace = context.workspace;
     let artifact = match wanted {
         Some(name) => workspace.resolve(Kind::Questions, name)?,
-        None => workspace.newest(Kind::Questions)?,
+        None => evaluation::newest_questions(workspace, context.observer)?,
     };
     let corpus = workspace.newest(Kind::Corpus)?;
     let mut passages = Corpus::open(&corpus.path)?.all_passages()?;

@@ -154,7 +154,7 @@ settings! {
         examples: usize = 4, range 0..16, unit "questions";
         /// Ask about so many passages only, spread over the corpus: a trial; default: all.
         limit: Option<usize> = None, range 1..10_000_000, unit "passages";
-        /// Requests under way at once at each endpoint; Ollama answers one at a time unless OLLAMA_NUM_PARALLEL says more.
+        /// Requests under way at once at each endpoint; Ollama answers one at a time unless `OLLAMA_NUM_PARALLEL` says more.
         concurrency: usize = 2, range 1..64, unit "requests";
         /// How freely the model writes; 0: always its likeliest words.
         temperature: f64 = 0.7, range 0.0..2.0;
@@ -269,7 +269,7 @@ settings! {
 settings! {
     /// Judging models on held-out questions.
     EvaluateSettings for "evaluate" {
-        /// The test questions: an artifact's name; default: the newest.
+        /// The test questions: an artifact's name; default: the newest of your own, else the newest made from the documents.
         questions: Option<String> = None;
         /// Tokens of a text that are read; default: each model's own.
         max_length: Option<usize> = None, range 8..8192, unit "tokens";
