@@ -1,10 +1,10 @@
-//! Which models are compared, and on which questions, where nobody names them.
+//! Which models are compared where nobody names them.
 
 use super::SystemKind;
 use crate::encoder::Result;
 use crate::encoder::reference::{self, Found};
 use crate::progress::{Event, Observer};
-use crate::workspace::{Artifact, Digest, Kind, Workspace};
+use crate::workspace::{Digest, Kind, Workspace};
 
 /// A model to judge.
 #[derive(Debug, Clone)]
@@ -55,16 +55,4 @@ pub fn contenders(workspace: &Workspace, named: &[String], observer: &dyn Observ
     }
     contenders.push(Contender { found: tuned, kind: SystemKind::Tuned });
     Ok(contenders)
-}
-
-/// The test questions that were named, or the newest that people asked; only where there are none, the newest that were
-/// made from the documents.
-pub fn questions(workspace: &Workspace, named: Option<&str>) -> crate::workspace::Result<Artifact> {
-    if let Some(name) = named {
-        return workspace.resolve(Kind::Questions, name);
-    }
-    let is_own = |questions: &Artifact| questions.manifest.details["synthetic"].as_bool() != Some(true);
-    let all = workspace.list(Kind::Questions)?;
-    let best = all.into_iter().max_by_key(|questions| (is_own(questions), questions.manifest.created_unix_ms));
-    best.map_or_else(|| workspace.newest(Kind::Questions), Ok)
 }

@@ -1,5 +1,6 @@
 //! Judging a ranking: metrics, significance, comparison of systems.
 
+mod asked;
 mod comparison;
 mod contenders;
 mod findings;
@@ -10,8 +11,9 @@ mod table;
 mod trec;
 mod verdict;
 
+pub use asked::newest_questions;
 pub use comparison::{Delta, PerQuery, System, SystemKind, compare};
-pub use contenders::{Contender, base_of, contenders, newest_tuned, questions};
+pub use contenders::{Contender, base_of, contenders, newest_tuned};
 pub use findings::Findings;
 pub use metrics::{Metrics, QueryScores, score};
 pub use overlap::{Overlap, by_overlap, lexical_overlap};

@@ -274,7 +274,10 @@ fn scores_of_model(queries: &Embeddings, passages: &Embeddings) -> Vec<Vec<f32>>
 
 fn workspace_task(context: &Context<'_>, wanted: Option<&str>) -> Result<Task> {
     let workspace = context.workspace;
-    let artifact = evaluation::questions(workspace, wanted)?;
+    let artifact = match wanted {
+        Some(name) => workspace.resolve(Kind::Questions, name)?,
+        None => evaluation::newest_questions(workspace, context.observer)?,
+    };
     let corpus = workspace.newest(Kind::Corpus)?;
     let mut passages = Corpus::open(&corpus.path)?.all_passages()?;
     passages.extend(pairs::extra_passages(&artifact.path)?);

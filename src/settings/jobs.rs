@@ -269,7 +269,7 @@ settings! {
 settings! {
     /// Judging models on held-out questions.
     EvaluateSettings for "evaluate" {
-        /// The test questions: an artifact's name; default: the newest that people asked, else the newest made from the documents.
+        /// The test questions: an artifact's name; default: the newest of your own, else the newest made from the documents.
         questions: Option<String> = None;
         /// Tokens of a text that are read; default: each model's own.
         max_length: Option<usize> = None, range 8..8192, unit "tokens";

@@ -80,7 +80,7 @@ pub const JOBS: &[JobTable] = &[
         ..table::<PairsSynthesisSettings>(
             "pairs-synthesize",
             "pairs synthesize",
-            "Let a local language model ask questions of each passage",
+            "Let a local language model ask about each passage",
         )
     },
     JobTable {

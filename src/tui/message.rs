@@ -101,6 +101,12 @@ pub enum Effect {
     Stop(String),
     /// Ask a run for a checkpoint.
     Checkpoint(String),
+    /// Ask a run to begin nothing new.
+    Pause(String),
+    /// Ask a run to go on after a pause.
+    Continue(String),
+    /// Ask a run to have so much under way at once.
+    Concurrency(String, usize),
     /// Go on with a run.
     Resume(String),
     /// Read these runs' events, and no others.

@@ -140,6 +140,17 @@ pub fn span(seconds: f64) -> String {
     }
 }
 
+/// How long something will take, in steps that grow with it: nobody needs the second of an hour.
+pub fn remaining(seconds: f64) -> String {
+    let grain = match seconds {
+        _ if seconds < 60.0 => 5.0,
+        _ if seconds < 600.0 => 10.0,
+        _ if seconds < 3600.0 => 60.0,
+        _ => 300.0,
+    };
+    span((seconds / grain).ceil() * grain)
+}
+
 /// A count with thousands parted: `15,915`.
 pub fn thousands(count: u64) -> String {
     let digits = count.to_string();
@@ -165,5 +176,7 @@ mod tests {
         assert_eq!(span(72.4), "1 min 12 s");
         assert_eq!(span(11_100.0), "3 h 05 min");
         assert_eq!(span(f64::INFINITY), "unknown");
+        let times = [3.0, 71.0, 72.0, 601.0, 7000.0, f64::INFINITY];
+        assert_eq!(times.map(remaining), ["5 s", "1 min 20 s", "1 min 20 s", "11 min", "2 h 00 min", "unknown"]);
     }
 }

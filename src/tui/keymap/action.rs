@@ -108,6 +108,12 @@ actions! {
     Reject = "reject",
     /// Edit the question.
     Edit = "edit",
+    /// Pause the synthesis, or let it go on.
+    Pause = "pause",
+    /// More requests under way at once.
+    More = "more",
+    /// Fewer of them.
+    Fewer = "fewer",
     /// Finish the review.
     Finish = "finish",
     /// The dataset's health.

@@ -143,10 +143,10 @@ impl Keymap {
             .and_then(|(_, keys)| keys.first().map(Key::to_string))
     }
 
-    /// What the footer can show: key and label, the most particular first.
-    pub fn footer(&self, context: Context) -> Vec<(String, &'static str)> {
+    /// What the footer can show: action, key and label, the most particular first.
+    pub fn footer(&self, context: Context) -> Vec<(Action, String, &'static str)> {
         let shown = self.rows_of(context).filter(|(row, keys)| !row.label.is_empty() && !keys.is_empty());
-        shown.map(|(row, keys)| (keys[0].to_string(), row.label)).collect()
+        shown.map(|(row, keys)| (row.action, keys[0].to_string(), row.label)).collect()
     }
 
     /// What help shows for a context: keys and sentence, this context's own rows only.

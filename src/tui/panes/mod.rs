@@ -29,6 +29,11 @@ pub trait Pane {
     /// Where its keys are bound.
     fn context(&self) -> Context;
 
+    /// Whether the footer may offer an action now: what has a key everywhere in the pane may do nothing at the moment.
+    fn offers(&self, _action: Action, _shared: &Shared) -> bool {
+        true
+    }
+
     /// What the user should press first, for the first screen; empty: nothing in particular.
     fn hint(&self, _shared: &Shared) -> Option<String> {
         None

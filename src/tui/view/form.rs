@@ -2,22 +2,27 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::overlays::{more, sheet};
 use crate::tui::form::{Form, FormField};
 use crate::tui::palette::{Glyph, Palette, Role};
-use crate::tui::widgets::line::{put, put_field, put_parts, put_right, wrap};
+use crate::tui::widgets::line::{cut, put, put_field, put_parts, put_right, wrap};
+
+/// Cells of a value at least, whatever stands beside it.
+const VALUE: u16 = 28;
+/// Lines of what a field means.
+const MEANING: usize = 3;
 
 /// Draws a form.
 pub(super) fn form(form: &Form, area: Rect, buffer: &mut Buffer, palette: &Palette) {
-    let title = format!("{}: {}", form.table().command, form.table().about);
-    let inner = sheet(&title, area, buffer, palette);
+    let inner = sheet("", area, buffer, palette);
     // At the foot: what the field means, what is wrong with it, and the command line that does the same.
     let command = wrap(&form.command_line(), usize::from(inner.width).saturating_sub(2));
-    let command: Vec<&String> = command.iter().take(2).collect();
+    let command = at_most(&command, 2, usize::from(inner.width).saturating_sub(2), palette);
     let selected = &form.fields()[form.selected()];
     let meaning = wrap(&selected.help(), usize::from(inner.width));
-    let meaning: Vec<&String> = meaning.iter().take(2).collect();
+    let meaning = at_most(&meaning, MEANING, usize::from(inner.width), palette);
     let below = (command.len() + meaning.len() + 3) as u16;
     let height = usize::from(inner.height.saturating_sub(below).max(1));
     let mut top = form.top.get().min(form.fields().len().saturating_sub(height));
@@ -36,15 +41,6 @@ pub(super) fn form(form: &Form, area: Rect, buffer: &mut Buffer, palette: &Palet
         put(buffer, inner.x, y, column, &format!("{pointer} {}", field.name), style, palette);
         let x = inner.x + column;
         let width = inner.right().saturating_sub(x);
-        let value = width.min(28);
-        if let Some(words) = field.choices() {
-            choices(field, words, here, Rect { x, y, width, height: 1 }, buffer, palette);
-        } else {
-            put_field(buffer, x, y, value, &field.field, here, palette);
-            if field.field.is_empty() && !here {
-                put(buffer, x, y, value, "(unset)", palette.style(Role::Dim), palette);
-            }
-        }
         let note = match &field.problem {
             Some(_) => format!("{} wrong", palette.glyph(Glyph::Failed)),
             None if field.changed() && field.choices().is_none() => {
@@ -53,11 +49,22 @@ pub(super) fn form(form: &Form, area: Rect, buffer: &mut Buffer, palette: &Palet
             }
             None => String::new(),
         };
+        // A value gets what room there is: paths and addresses are long.
+        let beside = if note.is_empty() { 0 } else { note.width() as u16 + 2 };
+        let value = width.saturating_sub(beside).max(VALUE.min(width));
+        if let Some(words) = field.choices() {
+            choices(field, words, here, Rect { x, y, width, height: 1 }, buffer, palette);
+        } else {
+            put_field(buffer, x, y, value, &field.field, here, palette);
+            if field.field.is_empty() && !here {
+                put(buffer, x, y, value, "(unset)", palette.style(Role::Dim), palette);
+            }
+        }
         let style = palette.style(if field.problem.is_some() { Role::Warning } else { Role::Dim });
         put_right(buffer, inner.right(), y, width.saturating_sub(value), &note, style, palette);
     }
     let mut y = inner.bottom().saturating_sub(below) + 1;
-    for line in meaning {
+    for line in &meaning {
         put(buffer, inner.x, y, inner.width, line, palette.style(Role::Text), palette);
         y += 1;
     }
@@ -71,7 +78,19 @@ pub(super) fn form(form: &Form, area: Rect, buffer: &mut Buffer, palette: &Palet
         put_parts(buffer, inner.x, y, inner.width, &parts, palette);
         y += 1;
     }
-    more(form.fields().len(), top, Rect { height: height as u16, ..inner }, buffer, palette);
+    let used = more(form.fields().len(), top, Rect { height: height as u16, ..inner }, buffer, palette);
+    let title = format!("{}: {}", form.table().command, form.table().about);
+    let room = inner.width.saturating_sub(if used > 0 { used + 3 } else { 0 });
+    put(buffer, inner.x, area.y, room, &title, palette.style(Role::Accent), palette);
+}
+
+/// The first lines of a text; the last of them shows where it goes on.
+fn at_most(lines: &[String], most: usize, width: usize, palette: &Palette) -> Vec<String> {
+    let mut shown: Vec<String> = lines.iter().take(most).cloned().collect();
+    if let (Some(last), Some(next)) = (shown.last_mut(), lines.get(most)) {
+        *last = cut(&format!("{last} {next}"), width, palette);
+    }
+    shown
 }
 
 /// One of a few words: the chosen one stands in brackets.

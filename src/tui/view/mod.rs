@@ -102,7 +102,13 @@ fn foot(model: &Model, area: Rect, buffer: &mut Buffer) {
     let context = model.context();
     let help = model.shared.keymap.key(context, super::keymap::Action::Help);
     let tail = help.map(|key| (key, "help"));
-    keys(&model.shared.keymap.footer(context), tail, Rect { x, width, ..area }, buffer, palette);
+    let mut offered = model.shared.keymap.footer(context);
+    if model.overlay.is_none() {
+        let pane = model.pane(model.pane);
+        offered.retain(|(action, ..)| pane.offers(*action, &model.shared));
+    }
+    let offered: Vec<(String, &'static str)> = offered.into_iter().map(|(_, key, label)| (key, label)).collect();
+    keys(&offered, tail, Rect { x, width, ..area }, buffer, palette);
 }
 
 /// A text in as many lines as it needs, the last of them just above a place.
@@ -124,12 +130,15 @@ fn keys(
     buffer: &mut Buffer,
     palette: &Palette,
 ) {
-    let arrow = |key: &str| -> String {
+    // A key that has a counterpart stands for both.
+    let both = |key: &str| -> String {
         let (utf8, ascii) = match key {
             "up" => ("↑↓", "up/down"),
             "left" => ("←→", "left/right"),
             "down" => ("↑↓", "up/down"),
             "right" => ("←→", "left/right"),
+            "[" => ("[ ]", "[ ]"),
+            "+" => ("+ −", "+ -"),
             other => return other.to_owned(),
         };
         if palette.braille() { utf8.to_owned() } else { ascii.to_owned() }
@@ -137,7 +146,7 @@ fn keys(
     let reserved = tail.as_ref().map_or(0, |(key, label)| key.width() + label.width() + 1);
     let mut x = area.x;
     for (key, label) in keys.iter().filter(|(_, label)| *label != "help") {
-        let key = arrow(key);
+        let key = both(key);
         let needed = key.width() + 1 + label.width() + 3;
         if usize::from(x - area.x) + needed + reserved > usize::from(area.width) {
             break;

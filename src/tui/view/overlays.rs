@@ -65,14 +65,14 @@ fn wrap_indented(line: &str, width: usize) -> Vec<String> {
     if line.width() <= width { vec![line.to_owned()] } else { wrap(line, width) }
 }
 
-/// Says how much lies above and below, at the right of the title line.
-pub(super) fn more(lines: usize, top: usize, inner: Rect, buffer: &mut Buffer, palette: &Palette) {
+/// Says how much lies above and below, at the right of the title line. Returns the cells used.
+pub(super) fn more(lines: usize, top: usize, inner: Rect, buffer: &mut Buffer, palette: &Palette) -> u16 {
     let below = lines.saturating_sub(top + usize::from(inner.height));
     if top == 0 && below == 0 {
-        return;
+        return 0;
     }
     let text = format!("{top} above, {below} below");
-    put_right(buffer, inner.right(), inner.y.saturating_sub(2), 30, &text, palette.style(Role::Dim), palette);
+    put_right(buffer, inner.right(), inner.y.saturating_sub(2), 30, &text, palette.style(Role::Dim), palette)
 }
 
 /// A choice.

@@ -26,6 +26,48 @@ fn a_form_shows_what_a_parameter_means_and_the_command_line() {
 }
 
 #[test]
+fn the_longest_form_scrolls_and_takes_several_endpoints() {
+    let mut model = model();
+    press(&mut model, "3");
+    press(&mut model, "n");
+    insta::assert_snapshot!("choice_of_pairs_80x24", text(&draw(&model, 80, 24)));
+    press(&mut model, "down");
+    press(&mut model, "enter");
+    update(&mut model, Msg::Paste("http://127.0.0.1:11434 http://gpu.lan:11434".to_owned()));
+    insta::assert_snapshot!("form_of_a_synthesis_80x24", text(&draw(&model, 80, 24)));
+    insta::assert_snapshot!("form_of_a_synthesis_120x40", text(&draw(&model, 120, 40)));
+    press(&mut model, "down");
+    update(&mut model, Msg::Paste("qwen3:8b".to_owned()));
+    let effects = press(&mut model, "ctrl-y");
+    let line = "lapidary pairs synthesize --model qwen3:8b --endpoint http://127.0.0.1:11434 --endpoint \
+                http://gpu.lan:11434";
+    assert!(matches!(&effects[..], [Effect::Copy(text)] if text == line), "{effects:?}");
+    let help: Vec<&str> = {
+        let Some(Overlay::Form(form)) = &model.overlay else { panic!("no form") };
+        form.fields().iter().map(|field| field.name).collect()
+    };
+    // Every field can be reached, is in view when it is, and says all of what it means.
+    for name in help.iter().skip(2) {
+        press(&mut model, "down");
+        let screen = text(&draw(&model, 80, 24));
+        assert!(screen.contains(&format!("▸ {name}")), "{name}: {screen}");
+        let Some(Overlay::Form(form)) = &model.overlay else { panic!("no form") };
+        let meaning = form.fields()[form.selected()].help();
+        let last = meaning.split_whitespace().last().unwrap_or_default();
+        assert!(screen.contains(last), "{name}: {screen}");
+    }
+    insta::assert_snapshot!("form_of_a_synthesis_at_its_end_80x24", text(&draw(&model, 80, 24)));
+    let effects = press(&mut model, "enter");
+    let start = effects.iter().find_map(|effect| match effect {
+        Effect::Start(start) => Some(start),
+        _ => None,
+    });
+    let start = start.unwrap();
+    assert_eq!(start.record["settings"]["model"], "qwen3:8b");
+    assert_eq!(start.record["endpoints"][1], "http://gpu.lan:11434");
+}
+
+#[test]
 fn help_lists_every_key_of_the_pane() {
     let mut model = model();
     press(&mut model, "?");

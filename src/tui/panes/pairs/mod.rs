@@ -4,11 +4,16 @@
 //! pairs. What is said goes to the worker, which writes it down; the set itself changes only when a review is finished,
 //! and then a job writes its next version.
 
+mod control;
+mod endpoints;
+mod header;
 mod health;
+mod remarks;
 mod review;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod tolls;
 mod view;
 
 use std::cell::{Cell, RefCell};
@@ -18,6 +23,7 @@ use std::sync::Arc;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use self::control::{Requests, synthesis};
 use self::review::Reviewed;
 use super::Pane;
 use crate::tui::field::Field;
@@ -30,8 +36,10 @@ use crate::tui::shared::{Shared, Version, thousands};
 use crate::tui::workers::pairs::{Answer, Question, Said, Set};
 use crate::tui::workers::{Answer as AnyAnswer, Question as AnyQuestion};
 
+/// The job that has a language model make pairs.
+const SYNTHESIS: &str = "pairs-synthesize";
 /// The jobs that make pairs.
-const MAKERS: [&str; 3] = ["pairs-structural", "pairs-import", "pairs-synthesize"];
+const MAKERS: [&str; 3] = ["pairs-structural", "pairs-import", SYNTHESIS];
 /// The job that finishes a review.
 const REVIEW: &str = "pairs-review";
 /// The orders of the passages.
@@ -69,6 +77,8 @@ pub struct PairsPane {
     met: Option<String>,
     /// Whether the stream of the running job is shown instead of the set.
     following: bool,
+    /// What was asked of the synthesis that runs.
+    requests: Requests,
 }
 
 /// The job that makes pairs now, if its stream is read.
@@ -112,6 +122,16 @@ impl Pane for PairsPane {
         Context::Pairs
     }
 
+    fn offers(&self, action: Action, shared: &Shared) -> bool {
+        match action {
+            Action::Pause | Action::More | Action::Fewer => synthesis(shared).is_some(),
+            Action::Stop => maker(shared).is_some(),
+            Action::New => true,
+            // All else is about the set.
+            _ => self.set.is_some() && !(self.following && maker(shared).is_some()),
+        }
+    }
+
     fn hint(&self, shared: &Shared) -> Option<String> {
         let key = shared.keymap.key(Context::Pairs, Action::New)?;
         (shared.artifacts.read && shared.artifacts.pairs.is_empty()).then(|| format!("{key} makes pairs"))
@@ -126,6 +146,7 @@ impl Pane for PairsPane {
                 Some(run) => return vec![Effect::Stop(run)],
                 None => return vec![Effect::Say("no job makes pairs now".to_owned())],
             },
+            Action::Pause | Action::More | Action::Fewer => return self.control(action, shared),
             Action::Tokenizer => return choose(shared),
             Action::Finish => return self.finish(shared),
             Action::Health => {
@@ -140,6 +161,10 @@ impl Pane for PairsPane {
                 return self.fetch();
             }
             // The stream has no cursor.
+            Action::Accept | Action::Reject | Action::Edit if self.following && running.is_some() => {
+                let text = "questions are reviewed in the set that the job writes at its end";
+                return vec![Effect::Say(text.to_owned())];
+            }
             _ if self.following && running.is_some() => {}
             Action::PreviousPassage => return self.step_passage(Action::Up),
             Action::NextPassage => return self.step_passage(Action::Down),

@@ -1,3 +1,5 @@
+mod synthesis;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use serde_json::json;
 
@@ -311,8 +313,8 @@ fn a_running_job_streams_in() {
     let shown = text(&draw(&model, 120, 40));
     for words in [
         "passage 412 of 1,930",
-        "62.4 passages/s",
-        "ETA 24 s",
+        "62 passages/s",
+        "ETA 25 s",
         "seen: kept 60   rejected 16 (21 %)",
         "short query 15 · near-duplicate query 1",
         "<U+202E>",

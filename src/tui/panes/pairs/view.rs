@@ -2,11 +2,11 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
+use serde_json::Value;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::{MAKERS, ORDERS, PairsPane, REVIEW, Reviewed, made, maker, stream};
-use crate::runs::State;
+use super::tolls::{Tolls, filter_name};
+use super::{ORDERS, PairsPane, Reviewed, made, maker, remarks, stream};
 use crate::tui::keymap::{Action, Context};
 use crate::tui::palette::{Glyph, Palette, Role};
 use crate::tui::shared::{Shared, thousands};
@@ -24,14 +24,16 @@ pub(super) fn view(pane: &PairsPane, area: Rect, buffer: &mut Buffer, shared: &S
     pane.rows.borrow_mut().clear();
     let inner = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
     if let (true, Some(run)) = (pane.following, maker(shared)) {
-        return stream::view(run, pane.set.is_some(), inner, buffer, shared);
+        return stream::view(run, &pane.requests, pane.set.is_some(), inner, buffer, shared);
     }
-    let Some(set) = &pane.set else { return nothing(pane, inner, buffer, shared) };
+    let Some(set) = &pane.set else { return remarks::nothing(pane, inner, buffer, shared) };
     let mut y = inner.y;
     y += head(pane, set, Rect { y, ..inner }, buffer, shared);
-    y += remark(pane, set, Rect { y, ..inner }, buffer, shared);
+    y += remarks::draw(pane, set, Rect { y, ..inner }, buffer, shared);
     let rest = Rect { y: y + 1, height: inner.bottom().saturating_sub(y + 1), ..inner };
-    let foot = tolls(set, rest, buffer, shared.palette);
+    let made_by = pane.version(shared).map_or(&Value::Null, |version| &version.settings);
+    let tolls = Tolls::of(&set.rejected, made_by, rest.width, &shared.palette);
+    let foot = tolls.draw(rest, buffer, &shared.palette);
     let body = Rect { height: rest.height.saturating_sub(foot), ..rest };
     if pane.list.is_empty() {
         empty_filter(pane, body, buffer, shared);
@@ -58,40 +60,6 @@ pub(super) fn view(pane: &PairsPane, area: Rect, buffer: &mut Buffer, shared: &S
         let lower = Rect { y: upper.bottom() + 1, height: body.height.saturating_sub(height + 1), ..body };
         passage(pane, set, upper, buffer, shared);
         questions(pane, set, lower, buffer, shared);
-    }
-}
-
-/// What stands there while there is no set.
-fn nothing(pane: &PairsPane, area: Rect, buffer: &mut Buffer, shared: &Shared) {
-    let palette = &shared.palette;
-    let key = shared.keymap.key(Context::Pairs, Action::New).unwrap_or_default();
-    let dim = palette.style(Role::Dim);
-    let mut lines: Vec<(String, Style)> = Vec::new();
-    if let Some((pairs, problem)) = &pane.problem {
-        let other = shared.keymap.key(Context::Pairs, Action::Tokenizer).unwrap_or_default();
-        let text = format!("{} {pairs} cannot be read: {problem}", palette.glyph(Glyph::Failed));
-        lines.push((text, palette.style(Role::Warning)));
-        lines.push((format!("{other} shows another set, {key} makes one"), dim));
-    } else if let Some(asked) = &pane.asked {
-        lines.push((format!("reading {asked} {}", palette.glyph(Glyph::Ellipsis)), dim));
-    } else if !shared.artifacts.read {
-        lines.push((format!("reading the workspace {}", palette.glyph(Glyph::Ellipsis)), dim));
-    } else {
-        lines.push(("No pairs yet: questions with the passages that answer them.".to_owned(), Style::new()));
-        lines.push((String::new(), dim));
-        let text = format!("{key} makes them of your documents' titles, headings and sentences, or imports your own.");
-        lines.push((text, Style::new()));
-        lines.push(("On the command line: `lapidary pairs structural`, `lapidary pairs import FILE`.".to_owned(), dim));
-    }
-    lines.extend(failure(pane, shared).map(|text| (text, palette.style(Role::Warning))));
-    let mut y = area.y + 1;
-    for (text, style) in lines {
-        for line in wrap(&visible(&text, palette), usize::from(area.width)) {
-            if y < area.bottom() {
-                put(buffer, area.x, y, area.width, &line, style, palette);
-            }
-            y += 1;
-        }
     }
 }
 
@@ -134,62 +102,6 @@ fn head(pane: &PairsPane, set: &Set, area: Rect, buffer: &mut Buffer, shared: &S
     }
     put(buffer, area.x, area.y + 1, area.width, &said, palette.style(Role::Accent), palette);
     2
-}
-
-/// What one should know about the set before believing it: one line. Returns the lines used.
-fn remark(pane: &PairsPane, set: &Set, area: Rect, buffer: &mut Buffer, shared: &Shared) -> u16 {
-    let palette = &shared.palette;
-    let (mut text, mut role) = (failure(pane, shared), Role::Warning);
-    if text.is_none() && set.damage.count > 0 {
-        let first = set.damage.named.first().map_or("", String::as_str);
-        let more = match set.damage.count - 1 {
-            0 => String::new(),
-            n => format!(" and {n} more"),
-        };
-        let health = shared.keymap.key(Context::Pairs, Action::Health).unwrap_or_default();
-        text = Some(format!("skipped {first}{more}; {health} names them"));
-    }
-    let version = pane.version(shared);
-    if text.is_none() && version.is_some_and(|version| version.stale) {
-        let command = match version.map(|version| version.job.as_str()) {
-            Some("pairs-import") => "lapidary pairs import FILE",
-            Some("corpus") => "lapidary corpus refresh",
-            _ => "lapidary pairs structural",
-        };
-        text = Some(format!(
-            "of other documents: made from {}, which were read again since; `{command}` makes them anew",
-            set.corpus
-        ));
-    }
-    if text.is_none()
-        && let Some(newest) = shared.artifacts.pairs.first()
-        && newest.reference != set.reference
-    {
-        let key = shared.keymap.key(Context::Pairs, Action::Tokenizer).unwrap_or_default();
-        (text, role) = (Some(format!("{} is newer; {key} shows it", newest.reference)), Role::Dim);
-    }
-    if text.is_none() && maker(shared).is_some() {
-        let key = shared.keymap.key(Context::Pairs, Action::Follow).unwrap_or_default();
-        (text, role) = (Some(format!("a job makes pairs; {key} watches it")), Role::Dim);
-    }
-    let Some(text) = text else { return 0 };
-    let lines = wrap(&visible(&text, palette), usize::from(area.width));
-    for (at, line) in lines.iter().take(2).enumerate() {
-        put(buffer, area.x, area.y + at as u16, area.width, line, palette.style(role), palette);
-    }
-    lines.len().min(2) as u16
-}
-
-/// What the last job about pairs died of, unless pairs were made since.
-fn failure(pane: &PairsPane, shared: &Shared) -> Option<String> {
-    let jobs = [MAKERS[0], MAKERS[1], MAKERS[2], REVIEW];
-    let last = shared.runs.of(&jobs).next()?;
-    let made = pane.version(shared).map_or(0, |version| version.made_ms);
-    if !matches!(last.state, State::Failed | State::Crashed) || last.created_unix_ms <= made {
-        return None;
-    }
-    let why = last.error.as_deref().unwrap_or("it is gone without a word; its log may tell (pane 6)");
-    Some(format!("{} {} {}: {why}", shared.palette.glyph(Glyph::Failed), last.job, last.state.word()))
 }
 
 fn empty_filter(pane: &PairsPane, area: Rect, buffer: &mut Buffer, shared: &Shared) {
@@ -284,7 +196,8 @@ fn questions(pane: &PairsPane, set: &Set, area: Rect, buffer: &mut Buffer, share
     if list.height == 0 {
         return;
     }
-    let labels: Vec<String> = items.iter().map(|item| label(item, set)).collect();
+    let made_by = pane.version(shared).map_or(&Value::Null, |version| &version.settings);
+    let labels: Vec<String> = items.iter().map(|item| label(item, set, made_by)).collect();
     let most = usize::from(area.width) * 2 / 5;
     let column = labels.iter().map(|label| label.width()).max().unwrap_or(0).min(most) as u16;
     let width = area.width.saturating_sub(column + 6);
@@ -350,56 +263,15 @@ fn questions(pane: &PairsPane, set: &Set, area: Rect, buffer: &mut Buffer, share
     }
 }
 
-/// What was said of a question; where nothing was, its kind, or the filter that rejected it.
-fn label(item: &Item, set: &Set) -> String {
+/// What was said of a question; where nothing was, its kind, or the filter that rejected it. `made_by`: the settings of
+/// the job that made the set.
+fn label(item: &Item, set: &Set, made_by: &Value) -> String {
     match (&item.mark, item.reason) {
         (Some(mark), _) if !mark.accepted => "rejected by you".to_owned(),
         (Some(_), _) if item.is_edited() => "edited".to_owned(),
         (Some(_), _) => "accepted".to_owned(),
-        (None, Some(reason)) => set.word(reason).to_owned(),
+        (None, Some(reason)) => filter_name(set.word(reason), made_by).into_owned(),
         (None, None) if item.altered => format!("{}, cut out", set.word(item.source)),
         (None, None) => set.word(item.source).to_owned(),
     }
-}
-
-/// Rejections per filter, at the foot. Returns the lines used.
-fn tolls(set: &Set, area: Rect, buffer: &mut Buffer, palette: Palette) -> u16 {
-    let mut counts: Vec<(&str, usize)> = set.rejected.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
-    counts.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
-    toll_lines(&counts, area, buffer, palette)
-}
-
-/// Draws reasons and their counts on the last lines of an area. Returns the lines used, a blank one above them among them.
-pub(super) fn toll_lines(counts: &[(&str, usize)], area: Rect, buffer: &mut Buffer, palette: Palette) -> u16 {
-    const TITLE: &str = "tolls  ";
-    let palette = &palette;
-    if counts.is_empty() || area.height < 6 {
-        return 0;
-    }
-    let parts: Vec<String> =
-        counts.iter().map(|(reason, count)| format!("{reason} {}", thousands(*count as u64))).collect();
-    let width = usize::from(area.width).saturating_sub(TITLE.width());
-    let separator = if palette.braille() { " · " } else { " | " };
-    let mut lines: Vec<String> = vec![String::new()];
-    for part in parts {
-        let part = visible(&part, palette).into_owned();
-        let line = lines.last().map_or(0, |line| line.width());
-        if line > 0 && line + separator.width() + part.width() > width {
-            lines.push(part);
-        } else if let Some(last) = lines.last_mut() {
-            if line > 0 {
-                last.push_str(separator);
-            }
-            last.push_str(&part);
-        }
-    }
-    lines.truncate(2);
-    let used = lines.len() as u16;
-    let y = area.bottom().saturating_sub(used);
-    put(buffer, area.x, y, area.width, TITLE, palette.style(Role::Title), palette);
-    let x = area.x + TITLE.width() as u16;
-    for (at, line) in lines.iter().enumerate() {
-        put(buffer, x, y + at as u16, width as u16, line, palette.style(Role::Dim), palette);
-    }
-    used + 1
 }

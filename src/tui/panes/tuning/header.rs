@@ -6,14 +6,14 @@ use ratatui::style::Style;
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::numbers::{gib, remaining, short};
+use super::numbers::{gib, short};
 use super::{JOBS, Shown};
 use crate::runs::{State, Status};
 use crate::tui::keymap::{Action, Context};
 use crate::tui::live::LiveRun;
 use crate::tui::palette::{Glyph, Role};
 use crate::tui::series::Values;
-use crate::tui::shared::{Shared, span, thousands};
+use crate::tui::shared::{Shared, remaining, span, thousands};
 use crate::tui::widgets::line::{put, put_right};
 use crate::tui::widgets::symbols::visible;
 

@@ -10,6 +10,7 @@ mod differences;
 mod header;
 mod moves;
 mod numbers;
+mod questions;
 mod readings;
 mod view;
 
@@ -73,6 +74,8 @@ struct Shown<'a> {
     status: &'a Status,
     live: Option<&'a LiveRun>,
     baseline: bool,
+    /// Whether its dev score is of questions that were made from the documents.
+    synthetic: bool,
 }
 
 impl TuningPane {
@@ -103,7 +106,8 @@ impl TuningPane {
             let name = if same > 1 { format!("{name} {}", moment(status, shared)) } else { name };
             let live = shared.runs.live(&status.id);
             let baseline = self.baseline.as_ref() == Some(&status.id);
-            Shown { index, name, status, live, baseline }
+            let synthetic = questions::synthetic(status, shared);
+            Shown { index, name, status, live, baseline, synthetic }
         });
         shown.collect()
     }

@@ -1,7 +1,5 @@
 //! Numbers as the pane writes them: few digits, of one width, so that they do not flicker.
 
-use crate::tui::shared::span;
-
 /// A loss or a score: three decimals.
 pub(super) fn fixed(value: f64) -> String {
     match value {
@@ -42,17 +40,6 @@ pub(super) fn reading(name: &str, value: f64) -> String {
     }
 }
 
-/// How long something will take, in steps that grow with it: nobody needs the second of an hour.
-pub(super) fn remaining(seconds: f64) -> String {
-    let grain = match seconds {
-        _ if seconds < 60.0 => 5.0,
-        _ if seconds < 600.0 => 10.0,
-        _ if seconds < 3600.0 => 60.0,
-        _ => 300.0,
-    };
-    span((seconds / grain).ceil() * grain)
-}
-
 /// Memory in GiB, from MiB.
 pub(super) fn gib(mib: f64) -> String {
     let gib = mib / 1024.0;
@@ -82,8 +69,6 @@ mod tests {
         let texts = ["1.7e-5", "0.012", "0.50", "6.1", "31", "310", "1.0k", "7.9k", "79k", "1.5M", "0"];
         assert_eq!(shorts.map(short), texts);
         assert_eq!([0.4123, f64::NAN, f64::INFINITY].map(fixed), ["0.412", "NaN", "inf"]);
-        let times = [3.0, 71.0, 72.0, 601.0, 7000.0, f64::INFINITY];
-        assert_eq!(times.map(remaining), ["5 s", "1 min 20 s", "1 min 20 s", "11 min", "2 h 00 min", "unknown"]);
         assert_eq!([6_350.0, 143_771.0].map(gib), ["6.2", "140"]);
     }
 }

@@ -125,7 +125,7 @@ fn parts(pane: &TuningPane, runs: &[Shown<'_>], step: f64, brief: bool, shared: 
             line.push(if brief { mark.to_owned() } else { format!("{mark} {}", run.name) });
         }
         let at = run.live.zip(x).and_then(|(live, x)| Some((live, pane.axis.step_at(live, x)?)));
-        line.extend(at.into_iter().flat_map(|(live, at)| values(live, at, runs.len() > 1, brief, shared)));
+        line.extend(at.into_iter().flat_map(|(live, at)| values(run, live, at, runs.len() > 1, brief, shared)));
         lines.push(line);
     }
     lines
@@ -157,7 +157,7 @@ fn place(live: &LiveRun, step: f64, shared: &Shared) -> Vec<String> {
 }
 
 /// All numbers of a run near a step; with its step where runs differ in that.
-fn values(live: &LiveRun, step: f64, several: bool, brief: bool, shared: &Shared) -> Vec<String> {
+fn values(run: &Shown<'_>, live: &LiveRun, step: f64, several: bool, brief: bool, shared: &Shared) -> Vec<String> {
     let mut names: Vec<&str> = FIRST.iter().copied().filter(|name| source(live, name).is_some()).collect();
     names.extend(live.scalars.keys().map(String::as_str).filter(|name| !FIRST.contains(name)));
     let mut parts = Vec::new();
@@ -167,8 +167,9 @@ fn values(live: &LiveRun, step: f64, several: bool, brief: bool, shared: &Shared
     for name in names {
         let Some(series) = source(live, name) else { continue };
         let Some(point) = series.nearest(Values::Raw, step) else { continue };
+        let of = if run.synthetic && name == "mrr10" { "synthetic " } else { "" };
         let mut part =
-            format!("{} {}", visible(&title(name, brief), &shared.palette), reading(name, f64::from(point.y)));
+            format!("{of}{} {}", visible(&title(name, brief), &shared.palette), reading(name, f64::from(point.y)));
         if live.evals.contains_key(name) {
             part.push_str(&format!(" @{}", point.x));
         } else if series.smoothing() > 0.0

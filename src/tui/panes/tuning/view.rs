@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::charts::{self, Chart};
-use super::{Shown, TuningPane, header, moves, name, readings};
+use super::{Shown, TuningPane, header, moves, name, questions, readings};
 use crate::runs::Status;
 use crate::tui::keymap::{Action, Context};
 use crate::tui::live::LiveRun;
@@ -108,7 +108,8 @@ pub(super) fn row(status: &Status, shared: &Shared) -> String {
     let (glyph, _, _) = header::state(status, shared);
     let name = cut(&name(status, *palette), 20, palette);
     let score = status.result.get("dev_mrr10").and_then(serde_json::Value::as_f64);
-    let score = score.map(|score| format!("MRR@10 {score:.3}")).unwrap_or_default();
+    let of = if questions::synthetic(status, shared) { " on synthetic dev" } else { "" };
+    let score = score.map(|score| format!("MRR@10 {score:.3}{of}")).unwrap_or_default();
     let pad = " ".repeat(20usize.saturating_sub(unicode_width::UnicodeWidthStr::width(name.as_str())));
     let state = format!("{} {}", palette.glyph(glyph), status.state.word());
     let line = format!("{name}{pad}  {state:<11}  {:<14}  {score}", shared.ago(status.created_unix_ms));

@@ -1,19 +1,27 @@
 //! One run, told by its events: curves, latest numbers, messages. Knows no terminal.
 
+mod making;
+mod pace;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::Value;
 
+use self::pace::Pace;
 use super::series::Series;
-use crate::progress::{EndpointState, Event, Outcome};
+use crate::progress::{Event, Outcome};
 use crate::runs::LoggedEvent;
+
+pub use making::{EndpointHealth, Made, Tally};
 
 /// Merges, pairs and messages that are kept: what a screen and its history can hold.
 const KEPT: usize = 500;
 /// Step times of which the median tells how long the rest will take.
 const TIMES: usize = 51;
-/// Milliseconds over which the rate of progress is measured.
-const RATE_MS: u64 = 15_000;
+/// What a phase is called in which a language model is asked: this, then the model.
+const ASK: &str = "ask ";
 
 /// A merge that was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,51 +34,6 @@ pub struct Merge {
     pub right: String,
     /// How often they stood together.
     pub count: u64,
-}
-
-/// A pair that was made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Made {
-    /// The passage, by id.
-    pub passage: String,
-    /// The query.
-    pub query: String,
-    /// Its kind.
-    pub source: String,
-    /// Why it was rejected.
-    pub rejected: Option<String>,
-}
-
-/// What a job that makes pairs has come to, as it last said.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Tally {
-    /// Passages given up.
-    pub failed: u64,
-    /// Tokens that the models write a second.
-    pub tokens_per_s: f64,
-    /// Requests that are under way.
-    pub in_flight: u64,
-    /// Requests that may be under way at each endpoint.
-    pub concurrency: u64,
-    /// Whether it waits for its user.
-    pub paused: bool,
-}
-
-/// One of the servers that share the work, as the job last told of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct EndpointHealth {
-    /// Its address.
-    pub url: String,
-    /// Whether it works.
-    pub state: EndpointState,
-    /// Requests that are under way there.
-    pub in_flight: u64,
-    /// Passages answered there.
-    pub answered: u64,
-    /// Tokens that it writes a second.
-    pub tokens_per_s: f64,
-    /// What is wrong with it.
-    pub problem: Option<String>,
 }
 
 /// How grave a message is.
@@ -125,6 +88,8 @@ pub struct LiveRun {
     pub tally: Option<Tally>,
     /// The servers that share its work.
     pub endpoints: Vec<EndpointHealth>,
+    /// The language model that it asks, once it has begun to.
+    pub model: Option<String>,
     /// What it said.
     pub messages: VecDeque<(u64, Gravity, String)>,
     /// How it ended.
@@ -140,7 +105,8 @@ pub struct LiveRun {
     smoothing: f64,
     step_ms: VecDeque<u64>,
     last_step_ms: Option<u64>,
-    pace: VecDeque<(u64, u64)>,
+    pace: Pace,
+    pairs_pace: Pace,
     starts: usize,
     /// Times are kept relative to the start: f32 holds milliseconds of a day no better.
     origin_ms: u64,
@@ -169,6 +135,7 @@ impl LiveRun {
             rejected: BTreeMap::new(),
             tally: None,
             endpoints: Vec::new(),
+            model: None,
             messages: VecDeque::new(),
             ended: None,
             started_ms: 0,
@@ -178,7 +145,8 @@ impl LiveRun {
             smoothing,
             step_ms: VecDeque::new(),
             last_step_ms: None,
-            pace: VecDeque::new(),
+            pace: Pace::default(),
+            pairs_pace: Pace::default(),
             starts: 0,
             origin_ms: 0,
         }
@@ -191,14 +159,14 @@ impl LiveRun {
         match logged.event {
             Event::Start { job, settings, device } => self.start(t, job, settings, device),
             Event::Phase { name } => {
+                if let Some(model) = name.strip_prefix(ASK) {
+                    self.model = Some(model.to_owned());
+                }
                 (self.phase, self.progress) = (name, None);
                 self.pace.clear();
             }
             Event::Progress { done, total, unit } => {
-                self.pace.push_back((t, done));
-                while self.pace.len() > 2 && self.pace[1].0 + RATE_MS < t {
-                    self.pace.pop_front();
-                }
+                self.pace.push(t, done);
                 if let ("steps", Some(total)) = (unit.as_str(), total) {
                     self.steps = Some((done, total));
                 }
@@ -233,6 +201,12 @@ impl LiveRun {
             Event::Tally { kept, rejected, failed, tokens_per_s, in_flight, concurrency, paused } => {
                 self.kept = kept as usize;
                 self.rejected = rejected.into_iter().map(|(reason, count)| (reason, count as usize)).collect();
+                if paused || self.tally.as_ref().is_some_and(|before| before.paused) {
+                    // Waiting says nothing about how fast it works.
+                    self.pace.clear();
+                    self.pairs_pace.clear();
+                }
+                self.pairs_pace.push(t, (self.kept + self.rejected.values().sum::<usize>()) as u64);
                 self.tally = Some(Tally { failed, tokens_per_s, in_flight, concurrency, paused });
             }
             Event::Endpoint { url, state, in_flight, answered, tokens_per_s, problem } => {
@@ -270,6 +244,7 @@ impl LiveRun {
         (self.tally, self.endpoints) = (None, Vec::new());
         self.step_ms.clear();
         self.pace.clear();
+        self.pairs_pace.clear();
         self.last_step_ms = None;
     }
 
@@ -313,9 +288,12 @@ impl LiveRun {
 
     /// Units a second of the current phase, over the last seconds.
     pub fn rate(&self) -> Option<f64> {
-        let (first, last) = (self.pace.front()?, self.pace.back()?);
-        let seconds = last.0.saturating_sub(first.0) as f64 / 1000.0;
-        (seconds > 0.0).then(|| last.1.saturating_sub(first.1) as f64 / seconds)
+        self.pace.per_second()
+    }
+
+    /// Pairs a second, kept and rejected, over the last seconds; where the job tells its numbers.
+    pub fn pairs_per_s(&self) -> Option<f64> {
+        self.pairs_pace.per_second()
     }
 
     /// The median time of a step, in seconds: one slow step does not frighten anyone.
@@ -368,67 +346,4 @@ fn push<T>(kept: &mut VecDeque<T>, item: T) {
         kept.pop_front();
     }
     kept.push_back(item);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::progress::Scalars;
-
-    fn take(run: &mut LiveRun, t: u64, event: Event) {
-        run.take(LoggedEvent { v: 1, t, event });
-    }
-
-    fn scalar(step: u64, loss: f64) -> Event {
-        Event::Scalar { step, values: Scalars::from([("loss", loss)]) }
-    }
-
-    fn start() -> Event {
-        Event::Start { job: "tune".into(), settings: serde_json::json!({"epochs": 2.0}), device: "cpu".into() }
-    }
-
-    #[test]
-    fn the_median_tells_how_long_it_will_take() {
-        let mut run = LiveRun::new("r", 0.9);
-        take(&mut run, 0, start());
-        for step in 1..=10 {
-            let slow = if step > 5 { 60_000 } else { 0 };
-            take(&mut run, step * 1000 + slow, scalar(step, 1.0));
-        }
-        take(&mut run, 80_000, Event::progress(10, 100, "steps"));
-        assert_eq!(run.median_step(), Some(1.0));
-        assert_eq!(run.eta(), Some(90.0));
-        assert_eq!(run.epochs(50.0), Some((1.0, 2.0)));
-    }
-
-    #[test]
-    fn a_resumed_run_goes_on_from_its_checkpoint() {
-        let mut run = LiveRun::new("r", 0.0);
-        take(&mut run, 0, start());
-        for step in 1..=8 {
-            take(&mut run, step * 10, scalar(step, step as f64));
-        }
-        take(&mut run, 60, Event::Checkpoint { step: 5, path: String::new(), best: false });
-        take(&mut run, 90, Event::Checkpoint { step: 8, path: String::new(), best: true });
-        for (step, score) in [(0, 0.3), (8, 0.5)] {
-            take(&mut run, 95, Event::Eval { step, values: Scalars::from([("mrr10", score)]) });
-        }
-        take(&mut run, 100, start());
-        take(&mut run, 110, scalar(6, 60.0));
-        assert_eq!(run.latest("loss"), Some(60.0));
-        assert_eq!(run.scalars["loss"].len(), 6);
-        assert_eq!(run.checkpoints, [(5, false)]);
-        assert_eq!(run.resumed, [5]);
-        assert_eq!(run.evals["mrr10"].x(), [0.0], "the score of step 8 is to come again");
-    }
-
-    #[test]
-    fn what_is_kept_is_bounded() {
-        let mut run = LiveRun::new("r", 0.0);
-        for n in 0..2000 {
-            take(&mut run, n, Event::note(n.to_string()));
-        }
-        assert_eq!(run.messages.len(), KEPT);
-        assert_eq!(run.messages.back().unwrap().2, "1999");
-    }
 }

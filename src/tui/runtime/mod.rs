@@ -4,6 +4,8 @@
 //! typed is drawn at once, at most thirty times a second; what jobs report, four times, and half as often where the link
 //! takes long to swallow a frame.
 
+mod pace;
+
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -13,6 +15,7 @@ use crossterm::clipboard::CopyToClipboard;
 use crossterm::event::Event as TerminalEvent;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGTERM, SIGTSTP};
 
+use self::pace::Pace;
 use super::message::{Effect, Msg, Start, clipboard_file};
 use super::model::{Dirty, Model, SMOOTHING, update};
 use super::preferences::Prepared;
@@ -30,8 +33,6 @@ use crate::workspace::{Workspace, write_atomic, write_json_atomic};
 const WAITING: usize = 256;
 /// Messages taken before the screen gets its turn.
 const DRAINED: usize = 1000;
-/// A send that takes longer tells of a slow link.
-const SLOW: Duration = Duration::from_millis(100);
 /// How long the loop may take to end once the terminal is gone; then the process is ended from outside it.
 const GRACE: Duration = Duration::from_millis(500);
 
@@ -294,6 +295,10 @@ impl Runtime {
                     }
                 });
             }
+            // What came of these the pane shows as soon as the job tells: no words at the foot are needed.
+            Effect::Pause(id) => self.control(id, RunFolder::pause),
+            Effect::Continue(id) => self.control(id, RunFolder::go_on),
+            Effect::Concurrency(id, wanted) => self.control(id, move |run, now| run.set_concurrency(wanted, now)),
             Effect::Remember { .. } => {
                 let (file, forms) = (forms_file(&self.workspace), model.shared.remembered.clone());
                 // A form that is not remembered costs some typing.
@@ -318,6 +323,15 @@ impl Runtime {
             | Effect::Complain(_) => {}
         }
         Ok(())
+    }
+
+    /// Asks something of a run; only what goes wrong is said.
+    fn control(&self, id: String, ask: impl FnOnce(&RunFolder, u64) -> crate::runs::Result<String> + Send + 'static) {
+        let now = self.clock.unix_ms();
+        self.aside(move |workspace, _| match RunFolder::find(workspace, &id).and_then(|run| ask(&run, now)) {
+            Ok(_) => Msg::Clock(now),
+            Err(error) => Msg::Failed(error.to_string()),
+        });
     }
 
     /// Does what may take a while in a thread of its own, and sends what came of it.
@@ -353,55 +367,4 @@ fn log_lines(run: &RunFolder) -> Vec<String> {
     let text = String::from_utf8_lossy(&text).into_owned();
     let lines: Vec<String> = text.lines().map(str::to_owned).collect();
     lines[lines.len().saturating_sub(2000)..].to_vec()
-}
-
-/// How often the screen may change.
-#[derive(Debug)]
-struct Pace {
-    input: Duration,
-    data: Duration,
-    last: Option<Instant>,
-}
-
-impl Pace {
-    fn new(input_fps: u32, data_fps: u32) -> Self {
-        Self {
-            input: Duration::from_secs(1) / input_fps.max(1),
-            data: Duration::from_secs(1) / data_fps.max(1),
-            last: None,
-        }
-    }
-
-    /// When the next frame is due; none where nothing changed, at once where none was drawn yet.
-    fn due(&self, dirty: Dirty, last_send: Duration, now: Instant) -> Option<Instant> {
-        let slow = if last_send > SLOW { 2 } else { 1 };
-        let wait = match dirty {
-            Dirty::Clean => return None,
-            Dirty::Data => self.data * slow,
-            Dirty::Input => self.input,
-        };
-        Some(self.last.map_or(now, |last| last + wait))
-    }
-
-    fn drawn(&mut self, at: Instant) {
-        self.last = Some(at);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn input_is_drawn_sooner_than_data_and_a_slow_link_halves_the_pace() {
-        let mut pace = Pace::new(30, 4);
-        let now = Instant::now();
-        assert_eq!(pace.due(Dirty::Data, Duration::ZERO, now), Some(now), "the first frame waits for nothing");
-        pace.drawn(now);
-        let wait = |dirty, ms| pace.due(dirty, Duration::from_millis(ms), now).map(|due| (due - now).as_millis());
-        assert_eq!(wait(Dirty::Clean, 0), None);
-        assert_eq!(wait(Dirty::Input, 500), Some(33));
-        assert_eq!(wait(Dirty::Data, 0), Some(250));
-        assert_eq!(wait(Dirty::Data, 101), Some(500));
-    }
 }
