@@ -16,6 +16,8 @@ const POLL_MS: u64 = 200;
 const PROGRESS_MS: u64 = 250;
 /// So are merges, and pairs: as often as an eye can follow. All other events are logged always.
 const STREAM_MS: u64 = 50;
+/// Pairs that are logged at once where few came before: the questions of a passage come together.
+const PAIRS_TOGETHER: u64 = 8;
 
 /// A running run: holds the lock, writes the log, forwards to who watches in the foreground.
 pub struct Session<'a> {
@@ -34,7 +36,8 @@ pub struct Session<'a> {
     last_poll: AtomicU64,
     last_progress: AtomicU64,
     last_merge: AtomicU64,
-    last_pair: AtomicU64,
+    /// When the next pair would come if they came evenly.
+    next_pair: AtomicU64,
     warned_of_loss: AtomicBool,
     _lock: File,
 }
@@ -74,7 +77,7 @@ impl<'a> Session<'a> {
             last_poll: AtomicU64::new(0),
             last_progress: AtomicU64::new(0),
             last_merge: AtomicU64::new(0),
-            last_pair: AtomicU64::new(0),
+            next_pair: AtomicU64::new(0),
             warned_of_loss: AtomicBool::new(false),
             _lock: lock,
         })
@@ -132,7 +135,7 @@ impl<'a> Session<'a> {
         match event {
             Event::Progress { done, total, .. } => Some(*done) == *total || due(&self.last_progress, now, PROGRESS_MS),
             Event::Merge { .. } => due(&self.last_merge, now, STREAM_MS),
-            Event::Pair { .. } => due(&self.last_pair, now, STREAM_MS),
+            Event::Pair { .. } => has_room(&self.next_pair, now, STREAM_MS, PAIRS_TOGETHER),
             _ => true,
         }
     }
@@ -143,6 +146,14 @@ fn due(last: &AtomicU64, now: u64, every: u64) -> bool {
     let before = last.load(Ordering::Relaxed);
     now.saturating_sub(before) >= every
         && last.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+}
+
+/// Whether a stream of one event each `every` milliseconds has room for another, `burst` of them ahead of their time (the
+/// generic cell rate algorithm); of several threads that ask for the last room one is told so.
+fn has_room(next: &AtomicU64, now: u64, every: u64, burst: u64) -> bool {
+    let before = next.load(Ordering::Relaxed);
+    let at = before.max(now);
+    at - now < every * burst && next.compare_exchange(before, at + every, Ordering::Relaxed, Ordering::Relaxed).is_ok()
 }
 
 impl Observer for Session<'_> {
@@ -262,6 +273,15 @@ pub(super) mod tests {
         assert_eq!(count(&logged, |e| matches!(e, Event::Note { .. })), 1000);
         assert!(logged.contains(&Event::progress(1000, 1000, "merges")), "the last one is there");
         assert!(matches!(logged.last(), Some(Event::End { .. })));
+    }
+
+    #[test]
+    fn a_few_at_once_have_room_and_a_stream_is_thinned() {
+        let next = AtomicU64::new(0);
+        let logged = |from: u64, to: u64| (from..to).filter(|now| has_room(&next, *now, 50, 8)).count();
+        assert_eq!((0..20).filter(|_| has_room(&next, 1000, 50, 8)).count(), 8);
+        assert_eq!(logged(1001, 2001), 20, "then twenty a second");
+        assert_eq!((0..20).filter(|_| has_room(&next, 9000, 50, 8)).count(), 8, "after a silence there is room again");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{BadLine, Sink};
 use crate::corpus::Result;
 use crate::corpus::blocks::{Block, squeeze};
 
-/// Fields that name a record rather than tell about it.
+/// Fields that name a record rather than tell about it, the best first.
 const NAMES: &[&str] = &["title", "name", "term", "heading", "code"];
 /// Fields that say nothing to a reader.
 const KEYS: &[&str] = &["id", "_id", "uuid", "url", "source"];
@@ -94,9 +94,13 @@ fn emit(fields: Vec<(String, String)>, sink: &mut dyn Sink) -> Result<()> {
         .into_iter()
         .filter(|(name, value)| !value.is_empty() && !KEYS.contains(&name.to_lowercase().as_str()))
         .collect();
-    let named = fields.iter().position(|(name, _)| NAMES.contains(&name.to_lowercase().as_str()));
+    let named = NAMES.iter().find_map(|name| fields.iter().position(|(field, _)| field.to_lowercase() == *name));
     if let Some(at) = named.filter(|_| fields.len() > 1) {
-        sink.block(Block::heading(LEVEL, &fields.remove(at).1))?;
+        sink.block(Block::heading(LEVEL, &fields[at].1))?;
+        // A term and what it means: a heading and its text. Of more fields than that the record is told whole.
+        if fields.len() == 2 {
+            fields.remove(at);
+        }
     }
     if fields.is_empty() {
         return Ok(());

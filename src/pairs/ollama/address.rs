@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused_with_a_remedy() {
-        for (given, word) in [("", "empty"), ("https://gpu", "ssh -L"), ("ftp://gpu", "not http"), ("a b", "host")] {
+        for (given, word) in [("", "empty"), ("https://gpu", "ssh -L"), ("ftp://gpu", "not http"), ("a b", "domain")] {
             let error = Address::parse(given).unwrap_err().to_string();
             assert!(error.contains(word) && error.contains("http://127.0.0.1:11434"), "{error}");
         }
