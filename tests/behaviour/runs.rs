@@ -8,12 +8,13 @@ use crate::support::{failure, json, lapidary, sample_workspace, state};
 const TUNE: &[&str] =
     &["tune", "--batch", "8", "--max-length", "64", "--max-steps", "6", "--save-steps", "1", "--eval-steps", "100"];
 
-/// The events of the newest tuning.
+/// The events of the newest tuning; none where it has not begun, and no line that is still being written.
 fn events(root: &std::path::Path) -> Vec<serde_json::Value> {
     let run = std::fs::read_dir(root.join("runs")).unwrap().map(|entry| entry.unwrap().path());
     let run = run.filter(|path| path.to_string_lossy().contains("-tune-")).max().unwrap();
-    let events = std::fs::read_to_string(run.join("events.jsonl")).unwrap();
-    events.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let events = std::fs::read_to_string(run.join("events.jsonl")).unwrap_or_default();
+    let whole = events.rfind('\n').map_or("", |end| &events[..end]);
+    whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 fn losses(root: &std::path::Path) -> Vec<String> {
