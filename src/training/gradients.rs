@@ -10,7 +10,7 @@ use candle_core::{Tensor, Var};
 
 use super::losses::Objective;
 use super::{Example, Result, mix};
-use crate::encoder::{Dropout, Encoder};
+use crate::encoder::{Dropout, Encoder, Gradients, Pass};
 
 /// What a batch says.
 #[derive(Debug)]
@@ -56,31 +56,36 @@ pub fn batch_gradients(
     }
     let places = Tensor::new(places, encoder.device())?;
 
-    if let [group] = groups.as_slice() {
-        let embeddings = encoder.forward(&chosen(group), dropout(0))?.index_select(&places, 0)?;
-        let loss = loss_of(&embeddings)?;
-        let mut gradients = BTreeMap::new();
-        collect(encoder, &loss, &mut gradients)?;
-        return Ok(BatchGradients { loss: scalar(&loss)?, gradients, tokens });
+    // A batch of one group keeps its pass; of several, each group is embedded again when its share of the gradient is known.
+    let mut passes: Vec<Option<Pass>> = Vec::new();
+    let mut embedded = Vec::with_capacity(groups.len());
+    for (at, group) in groups.iter().enumerate() {
+        if groups.len() == 1 {
+            let pass = encoder.pass(&chosen(group), dropout(at))?;
+            embedded.push(pass.embeddings().clone());
+            passes.push(Some(pass));
+        } else {
+            embedded.push(encoder.forward(&chosen(group), dropout(at))?);
+            passes.push(None);
+        }
     }
-
-    let embedded =
-        groups.iter().enumerate().map(|(at, group)| encoder.forward_without_graph(&chosen(group), dropout(at)));
-    let embedded = embedded.collect::<Result<Vec<_>, _>>()?;
     let leaves = Var::from_tensor(&Tensor::cat(&embedded, 0)?)?;
     let loss = loss_of(&leaves.index_select(&places, 0)?)?;
     let store = loss.backward()?;
-    let mut gradients = BTreeMap::new();
+    let mut gradients = Gradients::default();
     if let Some(cached) = store.get(&leaves) {
         let mut start = 0;
-        for (at, group) in groups.iter().enumerate() {
+        for (at, (group, pass)) in groups.iter().zip(passes).enumerate() {
             let share = cached.narrow(0, start, group.len())?.contiguous()?.detach();
             start += group.len();
-            let surrogate = (encoder.forward(&chosen(group), dropout(at))? * share)?.sum_all()?;
-            collect(encoder, &surrogate, &mut gradients)?;
+            let pass = match pass {
+                Some(pass) => pass,
+                None => encoder.pass(&chosen(group), dropout(at))?,
+            };
+            encoder.backward(pass, &share, &mut gradients)?;
         }
     }
-    Ok(BatchGradients { loss: scalar(&loss)?, gradients, tokens })
+    Ok(BatchGradients { loss: scalar(&loss)?, gradients: gradients.finish()?, tokens })
 }
 
 /// Texts of like length together, as many as make no more tokens than `micro_batch` texts of the greatest length.
@@ -103,19 +108,6 @@ fn groups(texts: &[&[u32]], micro_batch: usize) -> Vec<Vec<usize>> {
         }
     }
     groups
-}
-
-fn collect(encoder: &Encoder, loss: &Tensor, into: &mut BTreeMap<String, Tensor>) -> Result<()> {
-    let mut store = loss.backward()?;
-    for (name, var) in encoder.parameters().iter() {
-        let Some(gradient) = store.remove(var) else { continue };
-        let sum = match into.remove(name) {
-            Some(sum) => (sum + gradient)?,
-            None => gradient,
-        };
-        into.insert(name.to_owned(), sum);
-    }
-    Ok(())
 }
 
 fn scalar(loss: &Tensor) -> Result<f64> {
