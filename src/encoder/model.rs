@@ -17,6 +17,7 @@ use super::parameters::{DENSE_BIAS, DENSE_WEIGHT, normal};
 use super::pass::{Pass, Way};
 use super::{Activation, BertConfig, Embeddings, Error, Parameters, Pooling, Prompts, Result};
 use crate::progress::{Event, Observer};
+use crate::settings::Precision;
 use crate::tokenizer::{self, Tokenizer};
 
 /// Tokens embedded at a time without a graph.
@@ -83,6 +84,7 @@ pub struct Encoder {
     max_length: usize,
     device: Device,
     engine: Arc<Engine>,
+    precision: Precision,
 }
 
 impl Encoder {
@@ -129,6 +131,7 @@ impl Encoder {
             max_length,
             device: device.clone(),
             engine: Arc::new(Engine::on(device)),
+            precision: Precision::F32,
         };
         encoder.set_max_length(max_length)?;
         Ok(encoder)
@@ -150,6 +153,7 @@ impl Encoder {
             max_length,
             device: device.clone(),
             engine: Arc::new(Engine::on(device)),
+            precision: Precision::F32,
         };
         encoder.set_max_length(max_length)?;
         Ok(encoder)
@@ -228,6 +232,11 @@ impl Encoder {
         Ok(())
     }
 
+    /// Computes products in this format, where the device has an engine that does; parameters and sums stay f32.
+    pub const fn set_precision(&mut self, precision: Precision) {
+        self.precision = precision;
+    }
+
     /// Gives the embeddings `dim` dimensions.
     pub fn set_dim(&mut self, dim: usize, how: DimHead) -> Result<()> {
         let own = self.config.hidden_size;
@@ -291,7 +300,7 @@ impl Encoder {
 
     fn input<'a>(&'a self, batch: &'a [&'a [u32]], dropout: Dropout) -> Input<'a> {
         let (config, parameters, pooling) = (&self.config, &self.parameters, self.pooling);
-        Input { config, parameters, batch, masks: masks(dropout), pooling }
+        Input { config, parameters, batch, masks: masks(dropout), pooling, precision: self.precision }
     }
 
     /// Embeddings of any number of texts, in their order, without a graph.

@@ -2,6 +2,8 @@
 //!
 //! Everything random comes from the seed in the options, so that a run that was stopped goes on to the same losses.
 
+#[cfg(feature = "cuda")]
+mod adamw_cuda;
 mod batches;
 mod checkpoint;
 mod gradients;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+#[cfg(feature = "cuda")]
+use candle_core::Device;
 use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Tensor};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -57,6 +59,10 @@ impl AdamW {
 
     /// The norm of all gradients together.
     pub fn gradient_norm(gradients: &BTreeMap<String, Tensor>) -> Result<f64> {
+        #[cfg(feature = "cuda")]
+        if let Some(Device::Cuda(device)) = gradients.values().next().map(Tensor::device) {
+            return Ok(super::adamw_cuda::squares(device, gradients.values())?.sqrt());
+        }
         // On a device the sums stay there and come over together: one wait, not one a parameter.
         let squares =
             gradients.values().map(|gradient| gradient.sqr()?.sum_all()).collect::<candle_core::Result<Vec<_>>>()?;
@@ -76,6 +82,11 @@ impl AdamW {
         scale: f64,
     ) -> Result<()> {
         self.step += 1;
+        #[cfg(feature = "cuda")]
+        let on_gpu = match gradients.values().next().map(Tensor::device) {
+            Some(Device::Cuda(device)) => Some(super::adamw_cuda::Updater::new(device)?),
+            _ => None,
+        };
         for (name, var) in parameters.iter() {
             let Some(gradient) = gradients.get(name) else { continue };
             let gradient = gradient.contiguous()?;
@@ -85,6 +96,11 @@ impl AdamW {
             let Some((first, second)) = self.moments.get_mut(name) else { continue };
             let decay = if decays(name) { self.options.weight_decay } else { 0.0 };
             let update = Update::new(&self.options, self.step, rate, scale, decay);
+            #[cfg(feature = "cuda")]
+            if let Some(updater) = &on_gpu {
+                super::adamw_cuda::update(updater, [var.as_tensor(), first, second, &gradient], &update.on_gpu())?;
+                continue;
+            }
             if gradient.device().is_cpu() {
                 first.inplace_op2(
                     &gradient,
@@ -204,6 +220,21 @@ impl Update {
             epsilon: options.epsilon as f32,
             first_correction: correction(options.beta1),
             second_correction: correction(options.beta2),
+        }
+    }
+}
+
+#[cfg(feature = "cuda")]
+impl Update {
+    fn on_gpu(&self) -> super::adamw_cuda::Step {
+        super::adamw_cuda::Step {
+            beta1: self.beta1,
+            beta2: self.beta2,
+            scale: self.scale,
+            shrink: self.shrink,
+            rate: self.rate / self.first_correction,
+            epsilon: self.epsilon,
+            correction: 1.0 / self.second_correction,
         }
     }
 }

@@ -4,12 +4,18 @@
 //! ids to pooled hidden states, and from their gradient to the parameters'. What it needs for the way back it keeps in a
 //! [`Tape`]. The composed operators are its reference, and serve every device and configuration that has no engine.
 
+#[cfg(feature = "cuda")]
+mod cuda;
+
 use std::collections::BTreeMap;
+#[cfg(feature = "cuda")]
+use std::sync::OnceLock;
 
 use candle_core::{Device, Result, Tensor};
 
 use super::ops::Masks;
 use super::{BertConfig, Parameters, Pooling};
+use crate::settings::Precision;
 
 /// What a forward pass is given.
 #[derive(Debug, Clone, Copy)]
@@ -24,42 +30,72 @@ pub(super) struct Input<'a> {
     pub(super) masks: Option<Masks>,
     /// How hidden states become one vector.
     pub(super) pooling: Pooling,
+    /// The format of products.
+    pub(super) precision: Precision,
 }
 
 /// What computes, if anything does on this device.
-#[derive(Debug, Default)]
-pub(super) struct Engine;
+#[derive(Debug)]
+pub(super) struct Engine {
+    device: Device,
+    /// Made when it is first asked for: its kernels take a second to compile.
+    #[cfg(feature = "cuda")]
+    cuda: OnceLock<Option<cuda::Engine>>,
+}
 
 /// What a forward pass leaves for the way back.
 #[derive(Debug)]
-pub(super) enum Tape {}
+pub(super) enum Tape {
+    /// On a GPU.
+    #[cfg(feature = "cuda")]
+    Cuda(cuda::Tape),
+}
 
 /// Gradients that engines sum up.
 #[derive(Debug, Default)]
-pub(super) struct Sums;
+pub(super) struct Sums {
+    #[cfg(feature = "cuda")]
+    cuda: cuda::Sums,
+}
 
 impl Engine {
     /// The engine for a device; one that serves nothing where there is none.
-    pub(super) fn on(_device: &Device) -> Self {
-        Self
+    pub(super) fn on(device: &Device) -> Self {
+        Self {
+            device: device.clone(),
+            #[cfg(feature = "cuda")]
+            cuda: OnceLock::new(),
+        }
     }
 
     /// Pooled hidden states `[texts, hidden]`, and with `keep` what the way back needs; `None` where this engine does not
     /// serve such an input.
-    #[allow(clippy::unnecessary_wraps)] // engines can fail
-    pub(super) fn forward(&self, _input: Input<'_>, _keep: bool) -> Result<Option<(Tensor, Option<Tape>)>> {
+    pub(super) fn forward(&self, input: Input<'_>, keep: bool) -> Result<Option<(Tensor, Option<Tape>)>> {
+        #[cfg(feature = "cuda")]
+        if let (Device::Cuda(device), Precision::Bf16) = (&self.device, input.precision) {
+            if self.cuda.get().is_none() {
+                // Of two threads that make one, one is thrown away.
+                let _ = self.cuda.set(cuda::Engine::new(device, input.config)?);
+            }
+            if let Some(Some(engine)) = self.cuda.get() {
+                let (pooled, tape) = engine.forward(input, keep)?;
+                return Ok(Some((pooled, tape.map(Tape::Cuda))));
+            }
+        }
+        let _ = (&self.device, input, keep);
         Ok(None)
     }
 
     /// Sends the gradient of the pooled hidden states back, and adds the parameters' to `into`.
-    pub(super) fn backward(
-        &self,
-        _parameters: &Parameters,
-        tape: Tape,
-        _pooled: &Tensor,
-        _into: &mut Sums,
-    ) -> Result<()> {
-        match tape {}
+    pub(super) fn backward(&self, parameters: &Parameters, tape: Tape, pooled: &Tensor, into: &mut Sums) -> Result<()> {
+        let _ = (parameters, pooled, &into);
+        match tape {
+            #[cfg(feature = "cuda")]
+            Tape::Cuda(tape) => match self.cuda.get() {
+                Some(Some(engine)) => engine.backward(parameters, tape, pooled, &mut into.cuda),
+                _ => candle_core::bail!("a record of another engine"),
+            },
+        }
     }
 }
 
@@ -67,6 +103,9 @@ impl Sums {
     /// The sums as tensors, by the parameter's name.
     #[allow(clippy::unnecessary_wraps)] // engines can fail
     pub(super) fn finish(self) -> Result<BTreeMap<String, Tensor>> {
+        #[cfg(feature = "cuda")]
+        return Ok(self.cuda.finish());
+        #[cfg(not(feature = "cuda"))]
         Ok(BTreeMap::new())
     }
 }

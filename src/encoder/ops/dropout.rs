@@ -19,6 +19,15 @@ impl Masks {
         Self { site, ..self }
     }
 
+    /// A word of its own for this place, for who draws masks in another way.
+    #[cfg(feature = "cuda")]
+    pub(in crate::encoder) const fn word(self) -> u32 {
+        let mut z = self.seed ^ self.site.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) as u32
+    }
+
     /// What stands in the mask for one value: 0, or the factor that keeps the mean.
     #[inline]
     pub(super) fn factor(self, index: u64) -> f32 {
