@@ -9,6 +9,7 @@ mod config;
 mod embeddings;
 mod engine;
 mod folder;
+pub(crate) mod lanes;
 mod layout;
 mod model;
 mod ops;

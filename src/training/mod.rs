@@ -2,6 +2,7 @@
 //!
 //! Everything random comes from the seed in the options, so that a run that was stopped goes on to the same losses.
 
+mod adamw_loop;
 mod batches;
 mod checkpoint;
 mod gradients;

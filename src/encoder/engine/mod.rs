@@ -4,6 +4,8 @@
 //! ids to pooled hidden states, and from their gradient to the parameters'. What it needs for the way back it keeps in a
 //! [`Tape`]. The composed operators are its reference, and serve every device and configuration that has no engine.
 
+mod cpu;
+
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Result, Tensor};
@@ -27,46 +29,52 @@ pub(super) struct Input<'a> {
 }
 
 /// What computes, if anything does on this device.
-#[derive(Debug, Default)]
-pub(super) struct Engine;
+#[derive(Debug)]
+pub(super) struct Engine {
+    device: Device,
+    cpu: cpu::Engine,
+}
 
 /// What a forward pass leaves for the way back.
 #[derive(Debug)]
-pub(super) enum Tape {}
+pub(super) enum Tape {
+    /// On the CPU.
+    Cpu(Box<cpu::Tape>),
+}
 
 /// Gradients that engines sum up.
 #[derive(Debug, Default)]
-pub(super) struct Sums;
+pub(super) struct Sums {
+    cpu: cpu::Sums,
+}
 
 impl Engine {
     /// The engine for a device; one that serves nothing where there is none.
-    pub(super) fn on(_device: &Device) -> Self {
-        Self
+    pub(super) fn on(device: &Device) -> Self {
+        Self { device: device.clone(), cpu: cpu::Engine::default() }
     }
 
     /// Pooled hidden states `[texts, hidden]`, and with `keep` what the way back needs; `None` where this engine does not
     /// serve such an input.
-    #[allow(clippy::unnecessary_wraps)] // engines can fail
-    pub(super) fn forward(&self, _input: Input<'_>, _keep: bool) -> Result<Option<(Tensor, Option<Tape>)>> {
+    pub(super) fn forward(&self, input: Input<'_>, keep: bool) -> Result<Option<(Tensor, Option<Tape>)>> {
+        if self.device.is_cpu() {
+            let (pooled, tape) = self.cpu.forward(input, keep)?;
+            return Ok(Some((pooled, tape.map(|tape| Tape::Cpu(Box::new(tape))))));
+        }
         Ok(None)
     }
 
     /// Sends the gradient of the pooled hidden states back, and adds the parameters' to `into`.
-    pub(super) fn backward(
-        &self,
-        _parameters: &Parameters,
-        tape: Tape,
-        _pooled: &Tensor,
-        _into: &mut Sums,
-    ) -> Result<()> {
-        match tape {}
+    pub(super) fn backward(&self, parameters: &Parameters, tape: Tape, pooled: &Tensor, into: &mut Sums) -> Result<()> {
+        match tape {
+            Tape::Cpu(tape) => self.cpu.backward(parameters, *tape, pooled, &mut into.cpu),
+        }
     }
 }
 
 impl Sums {
     /// The sums as tensors, by the parameter's name.
-    #[allow(clippy::unnecessary_wraps)] // engines can fail
     pub(super) fn finish(self) -> Result<BTreeMap<String, Tensor>> {
-        Ok(BTreeMap::new())
+        self.cpu.finish()
     }
 }
