@@ -5,6 +5,7 @@
 //! makes of each a function that takes the widest registers that this processor has.
 
 #![allow(unsafe_code)] // the instructions of one processor
+#![allow(clippy::inline_always)] // a call would forget which registers it may use
 
 /// Which values a dropout mask lets through: `SplitMix64`'s finaliser of each value's place, compared with a threshold.
 #[derive(Debug, Clone, Copy)]
@@ -245,7 +246,7 @@ impl Width {
 macro_rules! vectorized {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($l:ident: Lanes $(, $arg:ident: $ty:ty)* $(,)?) $(-> $ret:ty)? $body:block) => {
         $(#[$meta])*
-        #[allow(unsafe_code, clippy::too_many_arguments)]
+        #[allow(unsafe_code, clippy::too_many_arguments, clippy::inline_always)]
         $vis fn $name($($arg: $ty),*) $(-> $ret)? {
             #[inline(always)]
             #[allow(clippy::too_many_arguments)]

@@ -2,6 +2,7 @@
 //!
 //! A value of [`Avx512`] or [`Avx2`] is a proof that the instructions are there: only unsafe code makes one.
 
+#[allow(clippy::wildcard_imports)] // three dozen instructions, each with a prefix of its own
 use std::arch::x86_64::*;
 
 use super::{HASH, Lanes, Sieve};
@@ -32,8 +33,60 @@ impl Avx2 {
     }
 }
 
-// SAFETY, for every block below: `self` proves that the instructions are there; loads and stores of whole registers are
+// SAFETY, for every block here: `self` proves that the instructions are there; loads and stores of whole registers are
 // preceded by a look at the slice's length.
+
+// No closures: one would be compiled without the instructions, and every instruction in it become a call.
+
+impl Avx512 {
+    /// Which of eight consecutive places a mask lets through.
+    #[inline(always)]
+    fn kept(self, sieve: Sieve, first: u64) -> u8 {
+        // SAFETY: above.
+        unsafe {
+            let steps = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
+            let steps = _mm512_mullo_epi64(steps, _mm512_set1_epi64(HASH[0] as i64));
+            let places = _mm512_add_epi64(steps, _mm512_set1_epi64(first.wrapping_mul(HASH[0]) as i64));
+            let z = _mm512_xor_si512(places, _mm512_set1_epi64(sieve.key as i64));
+            let z = _mm512_xor_si512(z, _mm512_srli_epi64::<30>(z));
+            let z = _mm512_mullo_epi64(z, _mm512_set1_epi64(HASH[1] as i64));
+            let z = _mm512_xor_si512(z, _mm512_srli_epi64::<27>(z));
+            let z = _mm512_mullo_epi64(z, _mm512_set1_epi64(HASH[2] as i64));
+            let z = _mm512_xor_si512(z, _mm512_srli_epi64::<31>(z));
+            _mm512_cmpge_epu64_mask(z, _mm512_set1_epi64(sieve.threshold as i64))
+        }
+    }
+}
+
+impl Avx2 {
+    /// The lower 64 bits of products, from those of 32 bits: there is no such instruction.
+    #[inline(always)]
+    fn product(self, a: __m256i, b: u64) -> __m256i {
+        // SAFETY: above.
+        unsafe {
+            let low = _mm256_set1_epi64x((b & 0xffff_ffff) as i64);
+            let high = _mm256_set1_epi64x((b >> 32) as i64);
+            let cross = _mm256_add_epi64(_mm256_mul_epu32(_mm256_srli_epi64::<32>(a), low), _mm256_mul_epu32(a, high));
+            _mm256_add_epi64(_mm256_mul_epu32(a, low), _mm256_slli_epi64::<32>(cross))
+        }
+    }
+
+    /// All ones where a mask drops the value, for four consecutive places.
+    #[inline(always)]
+    fn dropped(self, sieve: Sieve, first: u64) -> __m256i {
+        // SAFETY: above.
+        unsafe {
+            let places = _mm256_add_epi64(_mm256_set1_epi64x(first as i64), _mm256_setr_epi64x(0, 1, 2, 3));
+            let z = _mm256_xor_si256(self.product(places, HASH[0]), _mm256_set1_epi64x(sieve.key as i64));
+            let z = self.product(_mm256_xor_si256(z, _mm256_srli_epi64::<30>(z)), HASH[1]);
+            let z = self.product(_mm256_xor_si256(z, _mm256_srli_epi64::<27>(z)), HASH[2]);
+            let z = _mm256_xor_si256(z, _mm256_srli_epi64::<31>(z));
+            // Compared as signed numbers: the upper 24 bits are all that counts, and moved down they are positive.
+            let threshold = _mm256_set1_epi64x((sieve.threshold >> 40) as i64);
+            _mm256_cmpgt_epi64(threshold, _mm256_srli_epi64::<40>(z))
+        }
+    }
+}
 
 /// Methods that are one instruction each.
 macro_rules! instructions {
@@ -107,23 +160,9 @@ impl Lanes for Avx512 {
 
     #[inline(always)]
     fn sift(self, sieve: Sieve, first: u64) -> __m512 {
+        let mask = u16::from(self.kept(sieve, first)) | (u16::from(self.kept(sieve, first + 8)) << 8);
         // SAFETY: above.
-        unsafe {
-            let steps = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
-            let steps = _mm512_mullo_epi64(steps, _mm512_set1_epi64(HASH[0] as i64));
-            let kept = |first: u64| {
-                let places = _mm512_add_epi64(steps, _mm512_set1_epi64(first.wrapping_mul(HASH[0]) as i64));
-                let z = _mm512_xor_si512(places, _mm512_set1_epi64(sieve.key as i64));
-                let z = _mm512_xor_si512(z, _mm512_srli_epi64::<30>(z));
-                let z = _mm512_mullo_epi64(z, _mm512_set1_epi64(HASH[1] as i64));
-                let z = _mm512_xor_si512(z, _mm512_srli_epi64::<27>(z));
-                let z = _mm512_mullo_epi64(z, _mm512_set1_epi64(HASH[2] as i64));
-                let z = _mm512_xor_si512(z, _mm512_srli_epi64::<31>(z));
-                _mm512_cmpge_epu64_mask(z, _mm512_set1_epi64(sieve.threshold as i64))
-            };
-            let mask = u16::from(kept(first)) | (u16::from(kept(first + 8)) << 8);
-            _mm512_maskz_mov_ps(mask, _mm512_set1_ps(sieve.factor))
-        }
+        unsafe { _mm512_maskz_mov_ps(mask, _mm512_set1_ps(sieve.factor)) }
     }
 
     #[inline(always)]
@@ -197,26 +236,8 @@ impl Lanes for Avx2 {
     fn sift(self, sieve: Sieve, first: u64) -> __m256 {
         // SAFETY: above.
         unsafe {
-            // Four products of 64 bits from those of 32: there is no such instruction.
-            let product = |a: __m256i, b: u64| {
-                let low = _mm256_set1_epi64x((b & 0xffff_ffff) as i64);
-                let high = _mm256_set1_epi64x((b >> 32) as i64);
-                let cross =
-                    _mm256_add_epi64(_mm256_mul_epu32(_mm256_srli_epi64::<32>(a), low), _mm256_mul_epu32(a, high));
-                _mm256_add_epi64(_mm256_mul_epu32(a, low), _mm256_slli_epi64::<32>(cross))
-            };
-            let dropped = |first: u64| {
-                let start = _mm256_set1_epi64x(first as i64);
-                let places = _mm256_add_epi64(start, _mm256_setr_epi64x(0, 1, 2, 3));
-                let z = _mm256_xor_si256(product(places, HASH[0]), _mm256_set1_epi64x(sieve.key as i64));
-                let z = product(_mm256_xor_si256(z, _mm256_srli_epi64::<30>(z)), HASH[1]);
-                let z = product(_mm256_xor_si256(z, _mm256_srli_epi64::<27>(z)), HASH[2]);
-                let z = _mm256_xor_si256(z, _mm256_srli_epi64::<31>(z));
-                // Compared as signed numbers: the upper 24 bits are all that counts, moved down they are positive.
-                let threshold = _mm256_set1_epi64x((sieve.threshold >> 40) as i64);
-                _mm256_cmpgt_epi64(threshold, _mm256_srli_epi64::<40>(z))
-            };
-            let (low, high) = (_mm256_castsi256_ps(dropped(first)), _mm256_castsi256_ps(dropped(first + 4)));
+            let low = _mm256_castsi256_ps(self.dropped(sieve, first));
+            let high = _mm256_castsi256_ps(self.dropped(sieve, first + 4));
             // Every second 32 bits of both, in order.
             let packed = _mm256_shuffle_ps::<0b10_00_10_00>(low, high);
             let ordered = _mm256_castpd_ps(_mm256_permute4x64_pd::<0b11_01_10_00>(_mm256_castps_pd(packed)));

@@ -30,6 +30,7 @@ pub(super) fn gelu_backward(inner: &mut [f32], gradient: &mut [f32], partial: &m
 
 /// Φ(x) and `exp(-x²/2)`: Abramowitz and Stegun 7.1.26, 1.5e-7 absolute.
 #[inline(always)]
+#[allow(clippy::inline_always)] // a call would forget which registers it may use
 #[allow(clippy::excessive_precision)] // the constants as published
 fn normal<L: Lanes>(l: L, x: L::F) -> (L::F, L::F) {
     let one = l.splat(1.0);

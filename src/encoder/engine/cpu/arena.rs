@@ -1,4 +1,8 @@
 //! Memory that passes use again: no pass after the first asks the system for pages, which it would clear first.
+//!
+//! Slabs ask for large pages: a product that walks down the columns of a wide matrix meets a new small page with every row.
+
+#![allow(unsafe_code)] // the advice to the system
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,17 +26,34 @@ impl Arena {
         let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // The one that fits best; else the largest makes place for a larger.
         let fits = (0..free.len()).filter(|&at| free[at].len() >= count + ALIGNED).min_by_key(|&at| free[at].len());
-        let values = match fits {
-            Some(at) => free.swap_remove(at),
-            None => {
-                if let Some(largest) = (0..free.len()).max_by_key(|&at| free[at].len()) {
-                    free.swap_remove(largest);
-                }
-                vec![0.0; count + ALIGNED]
+        let values = if let Some(at) = fits {
+            free.swap_remove(at)
+        } else {
+            if let Some(largest) = (0..free.len()).max_by_key(|&at| free[at].len()) {
+                free.swap_remove(largest);
             }
+            let mut fresh = vec![0.0; count + ALIGNED];
+            ask_for_large_pages(&mut fresh);
+            fresh
         };
         Slab { values, arena: self.clone() }
     }
+}
+
+/// Advice: where the system does not take it, nothing else changes.
+fn ask_for_large_pages(values: &mut [f32]) {
+    #[cfg(target_os = "linux")]
+    {
+        const PAGE: usize = 4096;
+        let first = values.as_ptr().align_offset(PAGE).min(values.len());
+        let bytes = size_of_val(&values[first..]) / PAGE * PAGE;
+        // SAFETY: whole pages within the slice, borrowed mutably; this advice changes no value.
+        let _ = unsafe {
+            rustix::mm::madvise(values[first..].as_mut_ptr().cast(), bytes, rustix::mm::Advice::LinuxHugepage)
+        };
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = values;
 }
 
 impl Slab {

@@ -91,6 +91,11 @@ fn per_head<'a>(values: &'a mut [f32], lengths: &[usize], heads: usize) -> Vec<&
     all
 }
 
+/// The place in the dropout mask of a head's first probability in a query's row, as in the composed version.
+const fn place(task: usize, row: usize) -> u64 {
+    ((task as u64) << 32) + ((row as u64) << 16)
+}
+
 impl Attention<'_> {
     fn hidden(&self) -> usize {
         self.heads.count * self.heads.width
@@ -105,11 +110,6 @@ impl Attention<'_> {
         let rows = SCORES / length;
         let rows = if rows < 16 { 16 } else { rows };
         if rows < length { rows } else { length }
-    }
-
-    /// The place of a head's first probability in the dropout mask, as in the composed version.
-    const fn place(&self, task: usize) -> u64 {
-        (task as u64) << 32
     }
 
     /// Query (0), key (1) or value (2) of one head of one text, with its bias, times `scale`.
@@ -139,7 +139,7 @@ impl Attention<'_> {
                     let rows = block.min(length - from);
                     let scores = &mut scores[..rows * length];
                     self.products.by_transposed((rows, width, length), scores, &query[from * width..], key);
-                    let place = self.place(task) + ((from as u64) << 16);
+                    let place = place(task, from);
                     softmax(scores, &mut logarithms[from..from + rows], self.sieve, place);
                     let out = &mut out[..rows * width];
                     self.products.plain((rows, length, width), out, 0.0, scores, value, 1.0);
@@ -191,7 +191,7 @@ impl Attention<'_> {
                     let (query, given) = (&query[from * width..], &given[from * width..]);
                     self.products.by_transposed((rows, width, length), scores, query, key);
                     self.products.by_transposed((rows, width, length), of_scores, given, value);
-                    let place = self.place(task) + ((from as u64) << 16);
+                    let place = place(task, from);
                     let (logarithms, along) = (&logarithms[from..from + rows], &along[from..from + rows]);
                     softmax_backward(scores, of_scores, logarithms, along, self.sieve, place);
                     let keep = if from == 0 { 0.0 } else { 1.0 };

@@ -26,7 +26,7 @@ impl Engine {
         let locked = Locked::of(parameters);
         let weights = locked.weights(&tape.config)?;
         let sums = into.all(&tape.config);
-        let (shape, masks) = (tape.shape, tape.masks);
+        let (shape, masks, products) = (tape.shape, tape.masks, tape.products);
         let Shape { rows, hidden, inner, .. } = shape;
 
         let mut scratch = self.scratch.take(shape.backward_scratch());
@@ -53,7 +53,7 @@ impl Engine {
                 weights_here.outer_norm,
                 (batch.sieve(masks, sites.outer), Dropped::Before),
                 partial,
-                NormSums {
+                &mut NormSums {
                     weight: &mut sums.outer_norm.weight,
                     bias: &mut sums.outer_norm.bias,
                     before: &mut sums.outer.bias,
@@ -61,12 +61,12 @@ impl Engine {
             );
             let of_inner = &mut wide[..rows * inner];
             let (up, down) = ((rows, hidden, inner), (rows, inner, hidden));
-            self.products.linear_backward(down, of_inner, 0.0, dense, weights_here.outer.weight);
+            products.linear_backward(down, of_inner, 0.0, dense, weights_here.outer.weight);
             activation::gelu_backward(record.inner, of_inner, partial, &mut sums.inner.bias);
-            self.products.weight_gradient(down, &mut sums.outer.weight, dense, record.inner);
+            products.weight_gradient(down, &mut sums.outer.weight, dense, record.inner);
             renew(record.mix_normal.rows, weights_here.mix_norm, batch.sieve(None, 0), renewed);
-            self.products.weight_gradient(up, &mut sums.inner.weight, of_inner, renewed);
-            self.products.linear_backward(up, gradient, 1.0, of_inner, weights_here.inner.weight);
+            products.weight_gradient(up, &mut sums.inner.weight, of_inner, renewed);
+            products.linear_backward(up, gradient, 1.0, of_inner, weights_here.inner.weight);
 
             norm_backward(
                 gradient,
@@ -76,15 +76,15 @@ impl Engine {
                 weights_here.mix_norm,
                 (batch.sieve(masks, sites.mix), Dropped::Before),
                 partial,
-                NormSums {
+                &mut NormSums {
                     weight: &mut sums.mix_norm.weight,
                     bias: &mut sums.mix_norm.bias,
                     before: &mut sums.mix.bias,
                 },
             );
             let across = (rows, hidden, hidden);
-            self.products.weight_gradient(across, &mut sums.mix.weight, dense, record.mixed);
-            self.products.linear_backward(across, of_mixed, 0.0, dense, weights_here.mix.weight);
+            products.weight_gradient(across, &mut sums.mix.weight, dense, record.mixed);
+            products.linear_backward(across, of_mixed, 0.0, dense, weights_here.mix.weight);
             weights_here.pack(qkv_weight, qkv_bias);
             let attention = Attention {
                 lengths: batch.layout.lengths(),
@@ -92,7 +92,7 @@ impl Engine {
                 heads: shape.heads,
                 bias: qkv_bias,
                 sieve: sieve(masks, sites.attention),
-                products: self.products,
+                products,
             };
             let of_qkv = &mut wide[..3 * shape.states()];
             let (mixed, logarithms) = (&*record.mixed, &*record.logarithms);
@@ -105,8 +105,8 @@ impl Engine {
                 None => renew(embedded.rows, weights.norm, batch.sieve(masks, Sites::EMBEDDINGS), renewed),
             }
             let three = (rows, hidden, 3 * hidden);
-            self.products.weight_gradient(three, &mut sums.qkv.weight, of_qkv, renewed);
-            self.products.linear_backward(three, gradient, 1.0, of_qkv, qkv_weight);
+            products.weight_gradient(three, &mut sums.qkv.weight, of_qkv, renewed);
+            products.linear_backward(three, gradient, 1.0, of_qkv, qkv_weight);
         }
 
         norm_backward(
@@ -117,7 +117,7 @@ impl Engine {
             weights.norm,
             (batch.sieve(masks, Sites::EMBEDDINGS), Dropped::After),
             partial,
-            NormSums {
+            &mut NormSums {
                 weight: &mut sums.norm.weight,
                 bias: &mut sums.norm.bias,
                 // Every token is of type 0.

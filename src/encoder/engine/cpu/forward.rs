@@ -18,7 +18,7 @@ impl Engine {
     pub(super) fn fill(&self, tape: &mut Tape, parameters: &Parameters, keep: bool) -> Result<Tensor> {
         let locked = Locked::of(parameters);
         let weights = locked.weights(&tape.config)?;
-        let (shape, masks) = (tape.shape, tape.masks);
+        let (shape, masks, products) = (tape.shape, tape.masks, tape.products);
         let Shape { rows, hidden, inner, .. } = shape;
 
         let mut scratch = self.scratch.take(shape.forward_scratch());
@@ -42,30 +42,29 @@ impl Engine {
         for (layer, weights) in weights.layers.iter().enumerate() {
             let sites = Sites::of(layer);
             let mut own;
-            let record = match &mut shared {
-                Some(record) => record,
-                None => {
-                    own = shape.cut_record(&mut kept);
-                    &mut own
-                }
+            let record = if let Some(record) = &mut shared {
+                record
+            } else {
+                own = shape.cut_record(&mut kept);
+                &mut own
             };
             weights.pack(qkv_weight, qkv_bias);
-            self.products.linear((rows, hidden, 3 * hidden), record.qkv, x, qkv_weight);
+            products.linear((rows, hidden, 3 * hidden), record.qkv, x, qkv_weight);
             let attention = Attention {
                 lengths: batch.layout.lengths(),
                 starts: batch.layout.starts(),
                 heads: shape.heads,
                 bias: qkv_bias,
                 sieve: sieve(masks, sites.attention),
-                products: self.products,
+                products,
             };
             attention.forward(record.qkv, record.mixed, record.logarithms);
-            self.products.linear((rows, hidden, hidden), dense, record.mixed, weights.mix.weight);
+            products.linear((rows, hidden, hidden), dense, record.mixed, weights.mix.weight);
             let (bias, norm) = (weights.mix.bias, weights.mix_norm);
             residual_norm(dense, bias, x, norm, batch.sieve(masks, sites.mix), &mut record.mix_normal, attended);
-            self.products.linear((rows, hidden, inner), record.inner, attended, weights.inner.weight);
+            products.linear((rows, hidden, inner), record.inner, attended, weights.inner.weight);
             activation::gelu(record.inner, weights.inner.bias, active);
-            self.products.linear((rows, inner, hidden), dense, active, weights.outer.weight);
+            products.linear((rows, inner, hidden), dense, active, weights.outer.weight);
             let (bias, norm) = (weights.outer.bias, weights.outer_norm);
             residual_norm(dense, bias, attended, norm, batch.sieve(masks, sites.outer), &mut record.outer_normal, x);
         }
@@ -86,7 +85,9 @@ impl Tape {
                         pooled.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
                     }
                     let share = 1.0 / length as f32;
-                    pooled.iter_mut().for_each(|sum| *sum *= share);
+                    for sum in pooled {
+                        *sum *= share;
+                    }
                 }
                 Pooling::Cls => pooled.copy_from_slice(&rows[..hidden]),
             }

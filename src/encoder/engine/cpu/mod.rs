@@ -32,13 +32,13 @@ use crate::encoder::lanes::Sieve;
 use crate::encoder::layout::Layout;
 use crate::encoder::ops::{Heads, Masks};
 use crate::encoder::{BertConfig, Parameters, Pooling};
+use crate::settings::Precision;
 
 /// The engine, with the memory of its last passes.
 #[derive(Debug, Default)]
 pub(in crate::encoder::engine) struct Engine {
     kept: Arena,
     scratch: Arena,
-    products: Products,
 }
 
 /// What a forward pass leaves for the way back.
@@ -48,6 +48,7 @@ pub(in crate::encoder) struct Tape {
     config: BertConfig,
     pooling: Pooling,
     masks: Option<Masks>,
+    products: Products,
     batch: Batch,
     slab: Slab,
 }
@@ -198,7 +199,8 @@ impl Engine {
         let layers = if keep { shape.layers } else { shape.layers.min(1) };
         let slab = self.kept.take(shape.embedding_record() + layers * shape.record());
         let Input { config, pooling, masks, parameters, .. } = input;
-        let mut tape = Tape { shape, config: config.clone(), pooling, masks, batch, slab };
+        let products = Products { precision: Precision::F32 };
+        let mut tape = Tape { shape, config: config.clone(), pooling, masks, products, batch, slab };
         let pooled = self.fill(&mut tape, parameters, keep)?;
         Ok((pooled, keep.then_some(tape)))
     }

@@ -1,12 +1,39 @@
 //! The matrix products of a pass, in one place: what decides how they are computed is decided here.
 
 use crate::encoder::ops::{Strides, matmul};
+use crate::settings::Precision;
 
 /// How products are computed.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Products;
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Products {
+    /// What their operands are rounded to; sums are f32 always.
+    pub(super) precision: Precision,
+}
+
+/// A matrix and how it stands in its slice.
+type Matrix<'a> = (&'a [f32], Strides);
 
 impl Products {
+    /// `out = keep out + scale a b`: the one place that knows the precision.
+    #[allow(clippy::too_many_arguments)] // a matrix product has these operands
+    fn product(
+        self,
+        shape: (usize, usize, usize),
+        (out, of_out): (&mut [f32], Strides),
+        keep: f32,
+        (a, of_a): Matrix<'_>,
+        (b, of_b): Matrix<'_>,
+        scale: f32,
+        parallel: bool,
+    ) {
+        match self.precision {
+            // There are no products of bf16 on this device yet.
+            Precision::F32 | Precision::Bf16 => {
+                matmul(shape, out, of_out, keep, a, of_a, b, of_b, scale, parallel);
+            }
+        }
+    }
+
     /// `out = x Wᵀ`: `x` [rows, width], `weight` [out width, width]; all threads.
     pub(super) fn linear(
         self,
@@ -17,7 +44,7 @@ impl Products {
     ) {
         let (by_rows, to) = (Strides::rows(width), Strides::rows(out_width));
         let shape = (rows, width, out_width);
-        matmul(shape, out, to, 0.0, x, by_rows, weight, by_rows.transposed(), 1.0, true);
+        self.product(shape, (out, to), 0.0, (x, by_rows), (weight, by_rows.transposed()), 1.0, true);
     }
 
     /// `out = keep out + g W`: `g` [rows, out width], `weight` [out width, width]; all threads.
@@ -30,7 +57,7 @@ impl Products {
         weight: &[f32],
     ) {
         let (narrow, wide) = (Strides::rows(width), Strides::rows(out_width));
-        matmul((rows, out_width, width), out, narrow, keep, gradient, wide, weight, narrow, 1.0, true);
+        self.product((rows, out_width, width), (out, narrow), keep, (gradient, wide), (weight, narrow), 1.0, true);
     }
 
     /// `out += gᵀ x`: the gradient of a weight [out width, width]; all threads.
@@ -42,7 +69,15 @@ impl Products {
         x: &[f32],
     ) {
         let (narrow, wide) = (Strides::rows(width), Strides::rows(out_width));
-        matmul((out_width, rows, width), out, narrow, 1.0, gradient, wide.transposed(), x, narrow, 1.0, true);
+        self.product(
+            (out_width, rows, width),
+            (out, narrow),
+            1.0,
+            (gradient, wide.transposed()),
+            (x, narrow),
+            1.0,
+            true,
+        );
     }
 
     /// `out = keep out + scale a b` within one thread.
@@ -55,14 +90,14 @@ impl Products {
         b: &[f32],
         scale: f32,
     ) {
-        let shape = (m, k, n);
-        matmul(shape, out, Strides::rows(n), keep, a, Strides::rows(k), b, Strides::rows(n), scale, false);
+        let (a, b) = ((a, Strides::rows(k)), (b, Strides::rows(n)));
+        self.product((m, k, n), (out, Strides::rows(n)), keep, a, b, scale, false);
     }
 
     /// `out = a bᵀ` within one thread.
     pub(super) fn by_transposed(self, (m, k, n): (usize, usize, usize), out: &mut [f32], a: &[f32], b: &[f32]) {
-        let of_b = Strides::rows(k).transposed();
-        matmul((m, k, n), out, Strides::rows(n), 0.0, a, Strides::rows(k), b, of_b, 1.0, false);
+        let (a, b) = ((a, Strides::rows(k)), (b, Strides::rows(k).transposed()));
+        self.product((m, k, n), (out, Strides::rows(n)), 0.0, a, b, 1.0, false);
     }
 
     /// `out = keep out + aᵀ b` within one thread.
@@ -74,7 +109,7 @@ impl Products {
         a: &[f32],
         b: &[f32],
     ) {
-        let of_a = Strides::rows(m).transposed();
-        matmul((m, k, n), out, Strides::rows(n), keep, a, of_a, b, Strides::rows(n), 1.0, false);
+        let (a, b) = ((a, Strides::rows(m).transposed()), (b, Strides::rows(n)));
+        self.product((m, k, n), (out, Strides::rows(n)), keep, a, b, 1.0, false);
     }
 }

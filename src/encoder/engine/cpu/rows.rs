@@ -20,7 +20,7 @@ pub(super) struct RowSieve<'a> {
     pub(super) places: &'a [u32],
 }
 
-impl<'a> RowSieve<'a> {
+impl RowSieve<'_> {
     fn block(self, block: usize) -> Self {
         let from = block * BLOCK;
         Self { places: &self.places[from..(from + BLOCK).min(self.places.len())], ..self }
@@ -98,6 +98,7 @@ vectorized! {
 
 /// Centres and scales a row in place, and puts it times the weight plus the bias into `y`; what it was scaled by.
 #[inline(always)]
+#[allow(clippy::inline_always)] // a call would forget which registers it may use
 fn normalize<L: Lanes>(l: L, row: &mut [f32], norm: Norm<'_>, y: &mut [f32]) -> f32 {
     let width = row.len();
     let mut sum = l.splat(0.0);
@@ -226,7 +227,7 @@ pub(super) fn norm_backward(
     norm: Norm<'_>,
     (sieve, dropped): (RowSieve<'_>, Dropped),
     partial: &mut [f32],
-    sums: NormSums<'_>,
+    sums: &mut NormSums<'_>,
 ) {
     let width = norm.bias.len();
     let chunk = BLOCK * width;
