@@ -9,6 +9,8 @@ mod config;
 mod embeddings;
 mod engine;
 mod folder;
+mod gemm;
+pub(crate) mod lanes;
 mod layout;
 mod model;
 mod ops;

@@ -303,6 +303,12 @@ impl Encoder {
         Input { config, parameters, batch, masks: masks(dropout), pooling, precision: self.precision }
     }
 
+    #[cfg(test)]
+    pub(super) fn pooled_by(mut self, pooling: Pooling) -> Self {
+        self.pooling = pooling;
+        self
+    }
+
     /// Embeddings of any number of texts, in their order, without a graph.
     pub fn embed(&self, tokens: &[Vec<u32>], observer: &dyn Observer) -> Result<Embeddings> {
         let dim = self.dim();
@@ -329,10 +335,10 @@ impl Encoder {
         Ok(Embeddings::new(dim, data))
     }
 
-    /// The composed operators, with a graph back to the parameters or without.
-    fn composed(&self, batch: &[&[u32]], dropout: Dropout, graph: bool) -> Result<Tensor> {
+    /// The composed operators, with a graph back to the parameters or without: what engines are held to.
+    pub(super) fn composed(&self, batch: &[&[u32]], dropout: Dropout, graph: bool) -> Result<Tensor> {
         let get = |name: &str| self.parameter(name, graph);
-        let layout = Layout::on(&self.device, batch.iter().map(|text| text.len()).collect());
+        let layout = Layout::padded(batch.iter().map(|text| text.len()).collect());
         let hidden = bert::forward(&self.config, &Weights::new(&get), batch, &layout, masks(dropout))?;
         let pooled = match self.pooling {
             Pooling::Mean => layout.averaging(&self.device)?.matmul(&hidden)?,

@@ -4,6 +4,7 @@
 
 #[cfg(feature = "cuda")]
 mod adamw_cuda;
+mod adamw_loop;
 mod batches;
 mod checkpoint;
 mod gradients;

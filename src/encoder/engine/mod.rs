@@ -4,6 +4,7 @@
 //! ids to pooled hidden states, and from their gradient to the parameters'. What it needs for the way back it keeps in a
 //! [`Tape`]. The composed operators are its reference, and serve every device and configuration that has no engine.
 
+mod cpu;
 #[cfg(feature = "cuda")]
 mod cuda;
 
@@ -38,6 +39,7 @@ pub(super) struct Input<'a> {
 #[derive(Debug)]
 pub(super) struct Engine {
     device: Device,
+    cpu: cpu::Engine,
     /// Made when it is first asked for: its kernels take a second to compile.
     #[cfg(feature = "cuda")]
     cuda: OnceLock<Option<cuda::Engine>>,
@@ -46,6 +48,8 @@ pub(super) struct Engine {
 /// What a forward pass leaves for the way back.
 #[derive(Debug)]
 pub(super) enum Tape {
+    /// On the CPU.
+    Cpu(Box<cpu::Tape>),
     /// On a GPU.
     #[cfg(feature = "cuda")]
     Cuda(cuda::Tape),
@@ -54,6 +58,7 @@ pub(super) enum Tape {
 /// Gradients that engines sum up.
 #[derive(Debug, Default)]
 pub(super) struct Sums {
+    cpu: cpu::Sums,
     #[cfg(feature = "cuda")]
     cuda: cuda::Sums,
 }
@@ -63,6 +68,7 @@ impl Engine {
     pub(super) fn on(device: &Device) -> Self {
         Self {
             device: device.clone(),
+            cpu: cpu::Engine::default(),
             #[cfg(feature = "cuda")]
             cuda: OnceLock::new(),
         }
@@ -71,6 +77,10 @@ impl Engine {
     /// Pooled hidden states `[texts, hidden]`, and with `keep` what the way back needs; `None` where this engine does not
     /// serve such an input.
     pub(super) fn forward(&self, input: Input<'_>, keep: bool) -> Result<Option<(Tensor, Option<Tape>)>> {
+        if self.device.is_cpu() {
+            let (pooled, tape) = self.cpu.forward(input, keep)?;
+            return Ok(Some((pooled, tape.map(|tape| Tape::Cpu(Box::new(tape))))));
+        }
         #[cfg(feature = "cuda")]
         if let (Device::Cuda(device), Precision::Bf16) = (&self.device, input.precision) {
             if self.cuda.get().is_none() {
@@ -82,14 +92,13 @@ impl Engine {
                 return Ok(Some((pooled, tape.map(Tape::Cuda))));
             }
         }
-        let _ = (&self.device, input, keep);
         Ok(None)
     }
 
     /// Sends the gradient of the pooled hidden states back, and adds the parameters' to `into`.
     pub(super) fn backward(&self, parameters: &Parameters, tape: Tape, pooled: &Tensor, into: &mut Sums) -> Result<()> {
-        let _ = (parameters, pooled, &into);
         match tape {
+            Tape::Cpu(tape) => self.cpu.backward(parameters, *tape, pooled, &mut into.cpu),
             #[cfg(feature = "cuda")]
             Tape::Cuda(tape) => match self.cuda.get() {
                 Some(Some(engine)) => engine.backward(parameters, tape, pooled, &mut into.cuda),
@@ -101,11 +110,10 @@ impl Engine {
 
 impl Sums {
     /// The sums as tensors, by the parameter's name.
-    #[allow(clippy::unnecessary_wraps)] // engines can fail
     pub(super) fn finish(self) -> Result<BTreeMap<String, Tensor>> {
+        let sums = self.cpu.finish()?;
         #[cfg(feature = "cuda")]
-        return Ok(self.cuda.finish());
-        #[cfg(not(feature = "cuda"))]
-        Ok(BTreeMap::new())
+        let sums = sums.into_iter().chain(self.cuda.finish()).collect();
+        Ok(sums)
     }
 }
