@@ -113,3 +113,77 @@ fn groups(texts: &[&[u32]], micro_batch: usize) -> Vec<Vec<usize>> {
 fn scalar(loss: &Tensor) -> Result<f64> {
     Ok(f64::from(loss.to_scalar::<f32>()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+    use tokenizers::Tokenizer;
+    use tokenizers::models::wordlevel::WordLevel;
+
+    use super::*;
+    use crate::encoder::BertConfig;
+
+    fn encoder() -> Encoder {
+        let config = BertConfig {
+            vocab_size: 60,
+            hidden_size: 24,
+            num_hidden_layers: 2,
+            num_attention_heads: 3,
+            intermediate_size: 48,
+            max_position_embeddings: 32,
+            type_vocab_size: 2,
+            layer_norm_eps: 1e-12,
+            hidden_dropout_prob: 0.1,
+            attention_probs_dropout_prob: 0.1,
+            pad_token_id: 0,
+        };
+        Encoder::random(config, Tokenizer::new(WordLevel::default()), 1, &Device::Cpu).unwrap()
+    }
+
+    fn examples() -> Vec<Example> {
+        let text = |seed: u32, length: u32| (0..length).map(|at| (seed * 17 + at * 7) % 60).collect::<Vec<u32>>();
+        (0..6)
+            .map(|at| Example {
+                query: text(at, 3 + at),
+                positive: text(at + 20, 20 - 2 * at),
+                negatives: vec![text(at + 40, 9)],
+                keys: Vec::new(),
+            })
+            .collect()
+    }
+
+    const OBJECTIVE: Objective = Objective::Mnrl { scale: 20.0, symmetric: true };
+
+    fn gradients(micro_batch: usize, rate: f32) -> BatchGradients {
+        let examples = examples();
+        let batch: Vec<&Example> = examples.iter().collect();
+        batch_gradients(&encoder(), &batch, OBJECTIVE, micro_batch, rate, 3).unwrap()
+    }
+
+    fn values(found: &BatchGradients, name: &str) -> Vec<f32> {
+        found.gradients[name].flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    #[test]
+    fn groups_add_up_to_the_batch() {
+        let whole = gradients(64, 0.0);
+        for micro_batch in [1, 2, 5] {
+            let cached = gradients(micro_batch, 0.0);
+            assert!((cached.loss - whole.loss).abs() < 1e-5);
+            assert_eq!(cached.gradients.len(), whole.gradients.len());
+            for name in whole.gradients.keys() {
+                for (found, expected) in values(&cached, name).iter().zip(values(&whole, name)) {
+                    assert!((found - expected).abs() < 1e-4 * expected.abs().max(1.0), "{name}: {found}, {expected}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_step() {
+        let (first, again) = (gradients(2, 0.2), gradients(2, 0.2));
+        assert_eq!(first.loss, again.loss);
+        assert!(first.gradients.keys().all(|name| values(&first, name) == values(&again, name)));
+        assert_ne!(first.loss, gradients(2, 0.0).loss);
+    }
+}

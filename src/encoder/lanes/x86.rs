@@ -41,6 +41,7 @@ impl Avx2 {
 impl Avx512 {
     /// Which of eight consecutive places a mask lets through.
     #[inline(always)]
+    #[allow(clippy::unused_self)] // the proof
     fn kept(self, sieve: Sieve, first: u64) -> u8 {
         // SAFETY: above.
         unsafe {
@@ -61,6 +62,7 @@ impl Avx512 {
 impl Avx2 {
     /// The lower 64 bits of products, from those of 32 bits: there is no such instruction.
     #[inline(always)]
+    #[allow(clippy::unused_self)] // the proof
     fn product(self, a: __m256i, b: u64) -> __m256i {
         // SAFETY: above.
         unsafe {
