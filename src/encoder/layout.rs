@@ -4,8 +4,8 @@ use candle_core::{Device, Result, Tensor};
 
 /// Where the tokens of a batch of texts stand in a `[rows, hidden]` matrix.
 ///
-/// On the CPU texts are packed end to end: no time goes into padding. Elsewhere each text has as many rows as the
-/// longest, so that attention is one batched product.
+/// The engine of the CPU packs texts end to end: no time goes into padding. For the composed operators each text has as many
+/// rows as the longest, so that attention is one batched product.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Layout {
     lengths: Vec<usize>,
@@ -26,11 +26,6 @@ impl Layout {
         let starts = (0..lengths.len()).map(|text| text * longest).collect();
         let rows = longest * lengths.len();
         Self { lengths, starts, rows, padded_to: Some(longest) }
-    }
-
-    /// The layout that suits a device.
-    pub(super) fn on(device: &Device, lengths: Vec<usize>) -> Self {
-        if device.is_cpu() { Self::packed(lengths) } else { Self::padded(lengths) }
     }
 
     pub(super) fn texts(&self) -> usize {

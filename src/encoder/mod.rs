@@ -1,17 +1,21 @@
 //! A trainable transformer encoder: configuration, operators, pooling, weights.
 //!
 //! An [`Encoder`] is a sentence-transformers folder in memory: a BERT whose parameters are candle variables, its
-//! tokenizer, pooling, an optional dense layer, prompts. [`Encoder::forward`] builds a graph to train through;
+//! tokenizer, pooling, an optional dense layer, prompts. [`Encoder::pass`] keeps what [`Encoder::backward`] needs to train;
 //! [`Encoder::embed`] does not. No operator here may lack a backward pass: [`self_test`] looks before any training.
 
 mod bert;
 mod config;
 mod embeddings;
+mod engine;
 mod folder;
+mod gemm;
+pub(crate) mod lanes;
 mod layout;
 mod model;
 mod ops;
 mod parameters;
+mod pass;
 mod place;
 pub mod reference;
 mod self_test;
@@ -22,6 +26,7 @@ pub use embeddings::Embeddings;
 pub use folder::{Activation, Pooling, Prompts};
 pub use model::{DimHead, Dropout, Encoder, Role};
 pub use parameters::Parameters;
+pub use pass::{Gradients, Pass};
 pub use place::Place;
 pub use self_test::{Snapshot, self_test};
 pub use vectors::Vectors;

@@ -2,18 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use candle_core::{D, Device, Tensor, Var};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
 use super::bert::{self, Weights};
+use super::engine::{Engine, Input};
 use super::folder::Folder;
 use super::layout::Layout;
 use super::ops::Masks;
 use super::parameters::{DENSE_BIAS, DENSE_WEIGHT, normal};
+use super::pass::{Pass, Way};
 use super::{Activation, BertConfig, Embeddings, Error, Parameters, Pooling, Prompts, Result};
 use crate::progress::{Event, Observer};
+use crate::settings::Precision;
 use crate::tokenizer::{self, Tokenizer};
 
 /// Tokens embedded at a time without a graph.
@@ -79,6 +83,8 @@ pub struct Encoder {
     prompts: Prompts,
     max_length: usize,
     device: Device,
+    engine: Arc<Engine>,
+    precision: Precision,
 }
 
 impl Encoder {
@@ -124,6 +130,8 @@ impl Encoder {
             prompts: around.prompts,
             max_length,
             device: device.clone(),
+            engine: Arc::new(Engine::on(device)),
+            precision: Precision::F32,
         };
         encoder.set_max_length(max_length)?;
         Ok(encoder)
@@ -144,6 +152,8 @@ impl Encoder {
             prompts: Prompts::default(),
             max_length,
             device: device.clone(),
+            engine: Arc::new(Engine::on(device)),
+            precision: Precision::F32,
         };
         encoder.set_max_length(max_length)?;
         Ok(encoder)
@@ -222,6 +232,11 @@ impl Encoder {
         Ok(())
     }
 
+    /// Computes products in this format, where the device has an engine that does; parameters and sums stay f32.
+    pub const fn set_precision(&mut self, precision: Precision) {
+        self.precision = precision;
+    }
+
     /// Gives the embeddings `dim` dimensions.
     pub fn set_dim(&mut self, dim: usize, how: DimHead) -> Result<()> {
         let own = self.config.hidden_size;
@@ -258,14 +273,40 @@ impl Encoder {
         Ok(encodings.into_iter().map(|encoding| encoding.get_ids().to_vec()).collect())
     }
 
-    /// Embeddings `[texts, dim]` with a graph back to the parameters.
-    pub fn forward(&self, batch: &[&[u32]], dropout: Dropout) -> Result<Tensor> {
-        self.run(batch, dropout, true)
+    /// A forward pass over texts that can be gone back through ([`Encoder::backward`]).
+    pub fn pass(&self, batch: &[&[u32]], dropout: Dropout) -> Result<Pass> {
+        check_not_empty(batch)?;
+        if let Some((pooled, Some(tape))) = self.engine.forward(self.input(batch, dropout), true)? {
+            let pooled = Var::from_tensor(&pooled)?;
+            let headed = self.head(pooled.as_tensor(), true)?;
+            return Ok(Pass { embeddings: headed.detach(), way: Way::Engine { tape, pooled, headed } });
+        }
+        let output = self.composed(batch, dropout, true)?;
+        Ok(Pass { embeddings: output.detach(), way: Way::Graph(output) })
     }
 
-    /// The same without a graph, for who needs the values first and the graph later.
-    pub fn forward_without_graph(&self, batch: &[&[u32]], dropout: Dropout) -> Result<Tensor> {
-        self.run(batch, dropout, false)
+    /// Embeddings `[texts, dim]` without a way back, for who needs the values first and the way back later.
+    pub fn forward(&self, batch: &[&[u32]], dropout: Dropout) -> Result<Tensor> {
+        check_not_empty(batch)?;
+        match self.engine.forward(self.input(batch, dropout), false)? {
+            Some((pooled, _)) => self.head(&pooled, false),
+            None => self.composed(batch, dropout, false),
+        }
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    fn input<'a>(&'a self, batch: &'a [&'a [u32]], dropout: Dropout) -> Input<'a> {
+        let (config, parameters, pooling) = (&self.config, &self.parameters, self.pooling);
+        Input { config, parameters, batch, masks: masks(dropout), pooling, precision: self.precision }
+    }
+
+    #[cfg(test)]
+    pub(super) fn pooled_by(mut self, pooling: Pooling) -> Self {
+        self.pooling = pooling;
+        self
     }
 
     /// Embeddings of any number of texts, in their order, without a graph.
@@ -284,7 +325,7 @@ impl Encoder {
             let count = (TOKENS_AT_A_TIME / longest).max(1).min(order.len() - done);
             let chosen = &order[done..done + count];
             let batch: Vec<&[u32]> = chosen.iter().map(|&at| tokens[at].as_slice()).collect();
-            let values = self.run(&batch, Dropout::Off, false)?.flatten_all()?.to_vec1::<f32>()?;
+            let values = self.forward(&batch, Dropout::Off)?.flatten_all()?.to_vec1::<f32>()?;
             for (row, &at) in values.chunks_exact(dim).zip(chosen) {
                 data[at * dim..][..dim].copy_from_slice(row);
             }
@@ -294,20 +335,11 @@ impl Encoder {
         Ok(Embeddings::new(dim, data))
     }
 
-    fn run(&self, batch: &[&[u32]], dropout: Dropout, graph: bool) -> Result<Tensor> {
-        if batch.iter().any(|text| text.is_empty()) {
-            return Err(Error::Tokenizing("a text of no tokens: the tokenizer adds no special tokens".to_owned()));
-        }
-        let get = |name: &str| -> candle_core::Result<Tensor> {
-            let Some(var) = self.parameters.get(name) else { candle_core::bail!("no parameter {name}") };
-            Ok(if graph { var.as_tensor().clone() } else { var.as_detached_tensor() })
-        };
-        let masks = match dropout {
-            Dropout::Off => None,
-            Dropout::On { rate, seed } => Some(Masks { rate, seed, site: 0 }),
-        };
-        let layout = Layout::on(&self.device, batch.iter().map(|text| text.len()).collect());
-        let hidden = bert::forward(&self.config, &Weights::new(&get), batch, &layout, masks)?;
+    /// The composed operators, with a graph back to the parameters or without: what engines are held to.
+    pub(super) fn composed(&self, batch: &[&[u32]], dropout: Dropout, graph: bool) -> Result<Tensor> {
+        let get = |name: &str| self.parameter(name, graph);
+        let layout = Layout::padded(batch.iter().map(|text| text.len()).collect());
+        let hidden = bert::forward(&self.config, &Weights::new(&get), batch, &layout, masks(dropout))?;
         let pooled = match self.pooling {
             Pooling::Mean => layout.averaging(&self.device)?.matmul(&hidden)?,
             Pooling::Cls => {
@@ -315,13 +347,18 @@ impl Encoder {
                 hidden.index_select(&Tensor::new(starts, &self.device)?, 0)?
             }
         };
+        self.head(&pooled, graph)
+    }
+
+    /// What follows pooling.
+    fn head(&self, pooled: &Tensor, graph: bool) -> Result<Tensor> {
         let headed = match self.head {
-            Head::None => pooled,
+            Head::None => pooled.clone(),
             Head::Truncate(dim) => pooled.narrow(1, 0, dim)?,
             Head::Dense(activation) => {
-                let mut out = pooled.matmul(&get(DENSE_WEIGHT)?.t()?)?;
+                let mut out = pooled.matmul(&self.parameter(DENSE_WEIGHT, graph)?.t()?)?;
                 if self.parameters.get(DENSE_BIAS).is_some() {
-                    out = out.broadcast_add(&get(DENSE_BIAS)?)?;
+                    out = out.broadcast_add(&self.parameter(DENSE_BIAS, graph)?)?;
                 }
                 if activation == Activation::Tanh { out.tanh()? } else { out }
             }
@@ -329,6 +366,25 @@ impl Encoder {
         // A truncated vector is scaled again: its length is part of what was cut off.
         if self.normalize || matches!(self.head, Head::Truncate(_)) { Ok(unit(&headed)?) } else { Ok(headed) }
     }
+
+    fn parameter(&self, name: &str, graph: bool) -> candle_core::Result<Tensor> {
+        let Some(var) = self.parameters.get(name) else { candle_core::bail!("no parameter {name}") };
+        Ok(if graph { var.as_tensor().clone() } else { var.as_detached_tensor() })
+    }
+}
+
+fn masks(dropout: Dropout) -> Option<Masks> {
+    match dropout {
+        Dropout::Off => None,
+        Dropout::On { rate, seed } => Some(Masks { rate, seed, site: 0 }),
+    }
+}
+
+fn check_not_empty(batch: &[&[u32]]) -> Result<()> {
+    if batch.iter().any(|text| text.is_empty()) {
+        return Err(Error::Tokenizing("a text of no tokens: the tokenizer adds no special tokens".to_owned()));
+    }
+    Ok(())
 }
 
 /// Rows scaled to length one.

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{D, Tensor};
+use candle_core::{D, Tensor, Var};
 
-use super::{Dropout, Encoder, Error, Result, Role};
+use super::{Dropout, Encoder, Error, Gradients, Result, Role};
 
 /// Pairs that differ enough to leave a gradient everywhere.
 const PAIRS: [(&str, &str); 4] = [
@@ -32,21 +32,27 @@ pub fn self_test(encoder: &Encoder) -> Result<()> {
     };
     let queries = tokens(|pair| pair.0, Role::Query)?;
     let passages = tokens(|pair| pair.1, Role::Passage)?;
-    let embed =
-        |texts: &[Vec<u32>]| encoder.forward(&texts.iter().map(Vec::as_slice).collect::<Vec<_>>(), Dropout::Off);
-    let (queries, passages) = (embed(&queries)?, embed(&passages)?);
+    let texts: Vec<&[u32]> = queries.iter().chain(&passages).map(Vec::as_slice).collect();
+    let pass = encoder.pass(&texts, Dropout::Off)?;
+    let leaves = Var::from_tensor(pass.embeddings())?;
+    let (queries, passages) = (leaves.narrow(0, 0, PAIRS.len())?, leaves.narrow(0, PAIRS.len(), PAIRS.len())?);
     let scores = (queries.matmul(&passages.t()?)? * 20.0)?;
     let shifted = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?;
     let normalizer = shifted.exp()?.sum(D::Minus1)?.log()?.sum_all()?;
     let right = (shifted * Tensor::eye(PAIRS.len(), candle_core::DType::F32, encoder.device())?)?.sum_all()?;
-    let gradients = (normalizer - right)?.backward()?;
+    let store = (normalizer - right)?.backward()?;
+    let mut gradients = Gradients::default();
+    if let Some(gradient) = store.get(&leaves) {
+        encoder.backward(pass, gradient, &mut gradients)?;
+    }
+    let gradients = gradients.finish()?;
 
     let mut dead = Vec::new();
-    for (name, var) in encoder.parameters().iter() {
+    for (name, _) in encoder.parameters().iter() {
         if exempt(name) {
             continue;
         }
-        let size = match gradients.get(var) {
+        let size = match gradients.get(name) {
             Some(gradient) => gradient.sqr()?.sum_all()?.to_scalar::<f32>()?,
             None => 0.0,
         };

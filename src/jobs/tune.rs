@@ -17,7 +17,7 @@ use crate::export::write_sentence_transformers;
 use crate::pairs::{self, Row};
 use crate::progress::{Event, peak_rss_mib};
 use crate::retrieval::{self, Analyzer, Bm25, Hit, MiningOptions};
-use crate::settings::{Loss, Negatives, Precision, TuneSettings, Vocabulary};
+use crate::settings::{Loss, Negatives, TuneSettings, Vocabulary};
 use crate::training::{self, Example, TrainingOptions};
 use crate::workspace::Kind;
 
@@ -25,6 +25,8 @@ use crate::workspace::Kind;
 const DEV_DISTRACTORS: usize = 500;
 /// Tokens of a text, where neither the user nor the base says.
 const MAX_LENGTH: usize = 256;
+/// Texts encoded at a time on a GPU, where nothing is said: a few gigabytes.
+const GPU_MICRO_BATCH: usize = 128;
 /// How far down a ranking negatives are looked for.
 const MINING_DEPTH: usize = 50;
 
@@ -93,6 +95,7 @@ impl TuneJob {
         }
         let mut encoder = Encoder::load(&base.path, &context.place.device)?;
         encoder.set_max_length(settings.max_length.unwrap_or_else(|| encoder.max_length().min(MAX_LENGTH)))?;
+        encoder.set_precision(settings.precision);
         context.observer.on(Event::phase("tokenize"));
         let negatives = self.negatives(context, &encoder, &base, &train, &passages)?;
         let (train, negatives) = self.with_negatives(context, train, negatives);
@@ -116,7 +119,10 @@ impl TuneJob {
             context.observer.on(Event::Eval { step: 0, values: [("mrr10_bm25", score)].into() });
         }
 
-        let options = TrainingOptions::from_settings(settings, encoder.config().hidden_dropout_prob);
+        let mut options = TrainingOptions::from_settings(settings, encoder.config().hidden_dropout_prob);
+        if settings.micro_batch.is_none() && !context.place.device.is_cpu() {
+            options.micro_batch = GPU_MICRO_BATCH;
+        }
         let mut judge = |encoder: &Encoder| dev_set.as_mut().map_or(Ok(0.0), |dev| dev.mrr10(encoder, context));
         let judged: Option<&mut training::Judge<'_>> = if dev.is_empty() { None } else { Some(&mut judge) };
         let outcome =
@@ -154,9 +160,6 @@ impl TuneJob {
     fn refuse_what_is_not_there_yet(&self) -> Result<()> {
         if self.settings.vocabulary != Vocabulary::Keep {
             return Err(Error::refused("--vocabulary extend and replace are not there yet: use keep"));
-        }
-        if self.settings.precision != Precision::F32 {
-            return Err(Error::refused("--precision bf16 is not there yet: use f32"));
         }
         Ok(())
     }

@@ -237,8 +237,8 @@ settings! {
         epochs: f64 = 3.0, range 0.001..10000.0, unit "epochs";
         /// Pairs in a batch: more pairs, more negatives for each.
         batch: usize = 32, range 2..65536, unit "pairs";
-        /// Pairs encoded at a time; the gradient is cached in between, so memory follows this and not the batch (`GradCache`, 2021).
-        micro_batch: usize = 8, range 1..65536, unit "pairs";
+        /// Texts encoded at a time; the gradient is cached in between, so memory follows this and not the batch (`GradCache`, 2021); default: 8 on the CPU, 128 on a GPU.
+        micro_batch: Option<usize> = None, range 1..65536, unit "texts";
         /// The highest learning rate.
         lr: f64 = 5e-5, range 0.0..1.0;
         /// Share of the steps over which the learning rate rises; then it falls to zero.

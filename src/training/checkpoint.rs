@@ -55,7 +55,7 @@ impl Checkpoints {
         let folder = self.folder.join(format!("step-{:08}", state.step));
         self.publish(&folder, |staging| {
             save_tensors(&weights(encoder), &staging.join(WEIGHTS))?;
-            save_tensors(&optimizer.state(), &staging.join(OPTIMIZER))?;
+            save_tensors(&optimizer.state(encoder.parameters())?, &staging.join(OPTIMIZER))?;
             Ok(write_json_atomic(&staging.join(STATE), state)?)
         })?;
         let mut kept = self.steps();
@@ -98,7 +98,7 @@ impl Checkpoints {
         }
         load_weights(encoder, &folder)?;
         let moments = load_tensors(&folder.join(OPTIMIZER), encoder.device())?;
-        Ok(Some((AdamW::restore(options, state.step, moments), state)))
+        Ok(Some((AdamW::restore(options, state.step, moments)?, state)))
     }
 
     /// The complete checkpoints, oldest first.

@@ -10,7 +10,7 @@ use candle_core::{Tensor, Var};
 
 use super::losses::Objective;
 use super::{Example, Result, mix};
-use crate::encoder::{Dropout, Encoder};
+use crate::encoder::{Dropout, Encoder, Gradients, Pass};
 
 /// What a batch says.
 #[derive(Debug)]
@@ -56,31 +56,36 @@ pub fn batch_gradients(
     }
     let places = Tensor::new(places, encoder.device())?;
 
-    if let [group] = groups.as_slice() {
-        let embeddings = encoder.forward(&chosen(group), dropout(0))?.index_select(&places, 0)?;
-        let loss = loss_of(&embeddings)?;
-        let mut gradients = BTreeMap::new();
-        collect(encoder, &loss, &mut gradients)?;
-        return Ok(BatchGradients { loss: scalar(&loss)?, gradients, tokens });
+    // A batch of one group keeps its pass; of several, each group is embedded again when its share of the gradient is known.
+    let mut passes: Vec<Option<Pass>> = Vec::new();
+    let mut embedded = Vec::with_capacity(groups.len());
+    for (at, group) in groups.iter().enumerate() {
+        if groups.len() == 1 {
+            let pass = encoder.pass(&chosen(group), dropout(at))?;
+            embedded.push(pass.embeddings().clone());
+            passes.push(Some(pass));
+        } else {
+            embedded.push(encoder.forward(&chosen(group), dropout(at))?);
+            passes.push(None);
+        }
     }
-
-    let embedded =
-        groups.iter().enumerate().map(|(at, group)| encoder.forward_without_graph(&chosen(group), dropout(at)));
-    let embedded = embedded.collect::<Result<Vec<_>, _>>()?;
     let leaves = Var::from_tensor(&Tensor::cat(&embedded, 0)?)?;
     let loss = loss_of(&leaves.index_select(&places, 0)?)?;
     let store = loss.backward()?;
-    let mut gradients = BTreeMap::new();
+    let mut gradients = Gradients::default();
     if let Some(cached) = store.get(&leaves) {
         let mut start = 0;
-        for (at, group) in groups.iter().enumerate() {
+        for (at, (group, pass)) in groups.iter().zip(passes).enumerate() {
             let share = cached.narrow(0, start, group.len())?.contiguous()?.detach();
             start += group.len();
-            let surrogate = (encoder.forward(&chosen(group), dropout(at))? * share)?.sum_all()?;
-            collect(encoder, &surrogate, &mut gradients)?;
+            let pass = match pass {
+                Some(pass) => pass,
+                None => encoder.pass(&chosen(group), dropout(at))?,
+            };
+            encoder.backward(pass, &share, &mut gradients)?;
         }
     }
-    Ok(BatchGradients { loss: scalar(&loss)?, gradients, tokens })
+    Ok(BatchGradients { loss: scalar(&loss)?, gradients: gradients.finish()?, tokens })
 }
 
 /// Texts of like length together, as many as make no more tokens than `micro_batch` texts of the greatest length.
@@ -105,19 +110,80 @@ fn groups(texts: &[&[u32]], micro_batch: usize) -> Vec<Vec<usize>> {
     groups
 }
 
-fn collect(encoder: &Encoder, loss: &Tensor, into: &mut BTreeMap<String, Tensor>) -> Result<()> {
-    let mut store = loss.backward()?;
-    for (name, var) in encoder.parameters().iter() {
-        let Some(gradient) = store.remove(var) else { continue };
-        let sum = match into.remove(name) {
-            Some(sum) => (sum + gradient)?,
-            None => gradient,
-        };
-        into.insert(name.to_owned(), sum);
-    }
-    Ok(())
-}
-
 fn scalar(loss: &Tensor) -> Result<f64> {
     Ok(f64::from(loss.to_scalar::<f32>()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+    use tokenizers::Tokenizer;
+    use tokenizers::models::wordlevel::WordLevel;
+
+    use super::*;
+    use crate::encoder::BertConfig;
+
+    fn encoder() -> Encoder {
+        let config = BertConfig {
+            vocab_size: 60,
+            hidden_size: 24,
+            num_hidden_layers: 2,
+            num_attention_heads: 3,
+            intermediate_size: 48,
+            max_position_embeddings: 32,
+            type_vocab_size: 2,
+            layer_norm_eps: 1e-12,
+            hidden_dropout_prob: 0.1,
+            attention_probs_dropout_prob: 0.1,
+            pad_token_id: 0,
+        };
+        Encoder::random(config, Tokenizer::new(WordLevel::default()), 1, &Device::Cpu).unwrap()
+    }
+
+    fn examples() -> Vec<Example> {
+        let text = |seed: u32, length: u32| (0..length).map(|at| (seed * 17 + at * 7) % 60).collect::<Vec<u32>>();
+        (0..6)
+            .map(|at| Example {
+                query: text(at, 3 + at),
+                positive: text(at + 20, 20 - 2 * at),
+                negatives: vec![text(at + 40, 9)],
+                keys: Vec::new(),
+            })
+            .collect()
+    }
+
+    const OBJECTIVE: Objective = Objective::Mnrl { scale: 20.0, symmetric: true };
+
+    fn gradients(micro_batch: usize, rate: f32) -> BatchGradients {
+        let examples = examples();
+        let batch: Vec<&Example> = examples.iter().collect();
+        batch_gradients(&encoder(), &batch, OBJECTIVE, micro_batch, rate, 3).unwrap()
+    }
+
+    fn values(found: &BatchGradients, name: &str) -> Vec<f32> {
+        found.gradients[name].flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    #[test]
+    fn groups_add_up_to_the_batch() {
+        let whole = gradients(64, 0.0);
+        for micro_batch in [1, 2, 5] {
+            let cached = gradients(micro_batch, 0.0);
+            assert!((cached.loss - whole.loss).abs() < 1e-5);
+            assert_eq!(cached.gradients.len(), whole.gradients.len());
+            for name in whole.gradients.keys() {
+                for (found, expected) in values(&cached, name).iter().zip(values(&whole, name)) {
+                    assert!((found - expected).abs() < 1e-4 * expected.abs().max(1.0), "{name}: {found}, {expected}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_step() {
+        let (first, again) = (gradients(2, 0.2), gradients(2, 0.2));
+        assert_eq!(first.loss, again.loss);
+        assert!(first.gradients.keys().all(|name| values(&first, name) == values(&again, name)));
+        assert_ne!(first.loss, gradients(2, 0.0).loss);
+    }
 }

@@ -1,5 +1,7 @@
 //! What training minimises, over the embeddings of a batch.
 
+use std::sync::{Mutex, PoisonError};
+
 use candle_core::{D, DType, Result, Tensor};
 use serde::Serialize;
 
@@ -73,11 +75,26 @@ fn diagonal_cross_entropy(scores: &Tensor) -> Result<Tensor> {
     let (rows, columns) = scores.dims2()?;
     let shifted = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?;
     let normalizers = shifted.exp()?.sum(D::Minus1)?.log()?;
-    let diagonal: Vec<f32> =
-        (0..rows * columns).map(|at| if at % columns == at / columns { 1.0 } else { 0.0 }).collect();
-    let diagonal = Tensor::from_vec(diagonal, (rows, columns), scores.device())?.to_dtype(scores.dtype())?;
+    let diagonal = diagonal(rows, columns, scores)?;
     let right = (shifted * diagonal)?.sum(D::Minus1)?;
     (normalizers - right)?.mean_all()
+}
+
+/// Ones on the diagonal. The last one is kept: batches are alike, and sending it makes a device wait.
+fn diagonal(rows: usize, columns: usize, like: &Tensor) -> Result<Tensor> {
+    static LAST: Mutex<Option<Tensor>> = Mutex::new(None);
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(last) = &*last
+        && last.dims() == [rows, columns]
+        && last.dtype() == like.dtype()
+        && last.device().same_device(like.device())
+    {
+        return Ok(last.clone());
+    }
+    let values: Vec<f32> = (0..rows * columns).map(|at| if at % columns == at / columns { 1.0 } else { 0.0 }).collect();
+    let diagonal = Tensor::from_vec(values, (rows, columns), like.device())?.to_dtype(like.dtype())?;
+    *last = Some(diagonal.clone());
+    Ok(diagonal)
 }
 
 fn triplet(

@@ -2,6 +2,9 @@
 //!
 //! Everything random comes from the seed in the options, so that a run that was stopped goes on to the same losses.
 
+#[cfg(feature = "cuda")]
+mod adamw_cuda;
+mod adamw_loop;
 mod batches;
 mod checkpoint;
 mod gradients;

@@ -10,6 +10,8 @@ use crate::settings::{Loss, TripletDistance, TuneSettings};
 const COSINE_MARGIN: f64 = 0.2;
 /// The margin over Euclidean distances: unit vectors are at most 2 apart.
 const EUCLIDEAN_MARGIN: f64 = 0.5;
+/// Texts encoded at a time, where nothing is said: what a laptop's memory bears.
+const MICRO_BATCH: usize = 8;
 /// Looks at dev in a run, where nothing is said.
 const LOOKS: usize = 5;
 
@@ -65,7 +67,7 @@ impl TrainingOptions {
             max_grad_norm: settings.max_grad_norm,
             epochs: settings.epochs,
             batch: settings.batch,
-            micro_batch: settings.micro_batch,
+            micro_batch: settings.micro_batch.unwrap_or(MICRO_BATCH),
             dropout: settings.dropout.unwrap_or(dropout_of_base) as f32,
             eval_steps: settings.eval_steps,
             save_steps: settings.save_steps,

@@ -2,6 +2,8 @@
 
 use candle_core::{Result, Tensor};
 
+use crate::encoder::lanes::Sieve;
+
 /// The masks of one forward pass: the same seed gives the same masks, on any device and with any number of threads.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::encoder) struct Masks {
@@ -19,17 +21,30 @@ impl Masks {
         Self { site, ..self }
     }
 
+    /// A word of its own for this place, for who draws masks in another way.
+    #[cfg(feature = "cuda")]
+    pub(in crate::encoder) const fn word(self) -> u32 {
+        let mut z = self.seed ^ self.site.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) as u32
+    }
+
     /// What stands in the mask for one value: 0, or the factor that keeps the mean.
     #[inline]
     pub(super) fn factor(self, index: u64) -> f32 {
-        // SplitMix64's finaliser (Steele, Lea and Flood 2014) of the place.
-        let mut z =
-            self.seed ^ self.site.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ index.wrapping_mul(0xd1b5_4a32_d192_ed03);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^= z >> 31;
-        let uniform = (z >> 40) as f32 / (1_u64 << 24) as f32;
-        if uniform < self.rate { 0.0 } else { 1.0 / (1.0 - self.rate) }
+        self.sieve().factor(index)
+    }
+
+    /// The masks of this place, for loops that make them as they go.
+    pub(in crate::encoder) fn sieve(self) -> Sieve {
+        // The upper 24 bits of the hash are the uniform number that must not be smaller than the rate.
+        let threshold = (f64::from(self.rate) * f64::from(1 << 24)).ceil() as u64;
+        Sieve {
+            key: self.seed ^ self.site.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+            threshold: threshold << 40,
+            factor: 1.0 / (1.0 - self.rate),
+        }
     }
 }
 
