@@ -232,6 +232,11 @@ impl Encoder {
         Ok(())
     }
 
+    /// Whether there are products of this format for this encoder on its device.
+    pub fn serves(&self, precision: Precision) -> Result<bool> {
+        Ok(self.engine.serves(&self.config, precision)?)
+    }
+
     /// Computes products in this format, where the device has an engine that does; parameters and sums stay f32.
     pub const fn set_precision(&mut self, precision: Precision) {
         self.precision = precision;

@@ -17,7 +17,7 @@ use crate::export::write_sentence_transformers;
 use crate::pairs::{self, Row};
 use crate::progress::{Event, peak_rss_mib};
 use crate::retrieval::{self, Analyzer, Bm25, Hit, MiningOptions};
-use crate::settings::{Loss, Negatives, TuneSettings, Vocabulary};
+use crate::settings::{Loss, Negatives, Precision, TuneSettings, Vocabulary};
 use crate::training::{self, Example, TrainingOptions};
 use crate::workspace::Kind;
 
@@ -95,7 +95,7 @@ impl TuneJob {
         }
         let mut encoder = Encoder::load(&base.path, &context.place.device)?;
         encoder.set_max_length(settings.max_length.unwrap_or_else(|| encoder.max_length().min(MAX_LENGTH)))?;
-        encoder.set_precision(settings.precision);
+        self.choose_precision(context, &mut encoder)?;
         context.observer.on(Event::phase("tokenize"));
         let negatives = self.negatives(context, &encoder, &base, &train, &passages)?;
         let (train, negatives) = self.with_negatives(context, train, negatives);
@@ -155,6 +155,23 @@ impl TuneJob {
             best_step: outcome.best_step,
             dim: encoder.dim(),
         })
+    }
+
+    /// bf16 where a GPU is at its best with it; elsewhere where it is asked for and the machine has it.
+    fn choose_precision(&self, context: &Context<'_>, encoder: &mut Encoder) -> Result<()> {
+        let wanted = self.settings.precision;
+        let served = encoder.serves(Precision::Bf16)?;
+        let precision = match wanted {
+            None if served && !context.place.device.is_cpu() => Precision::Bf16,
+            Some(Precision::Bf16) if !served => {
+                let text = format!("{} has no bf16 products for this model: f32 instead", context.place.name);
+                context.observer.on(Event::warning(text));
+                Precision::F32
+            }
+            wanted => wanted.unwrap_or(Precision::F32),
+        };
+        encoder.set_precision(precision);
+        Ok(())
     }
 
     fn refuse_what_is_not_there_yet(&self) -> Result<()> {

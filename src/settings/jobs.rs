@@ -64,7 +64,7 @@ choice! {
     Precision {
         /// 32-bit throughout.
         F32 = "f32",
-        /// 16-bit brain floats with 32-bit master weights.
+        /// 16-bit brain floats, with 32-bit sums and parameters.
         Bf16 = "bf16",
     }
 }
@@ -251,8 +251,8 @@ settings! {
         dropout: Option<f64> = None, range 0.0..0.9;
         /// Tokens of a text that are read; default: the base's, at most 256.
         max_length: Option<usize> = None, range 8..8192, unit "tokens";
-        /// The floating-point format of the computation.
-        precision: Precision = Precision::F32;
+        /// The floating-point format of matrix products; sums and parameters are f32 always; default: bf16 on a GPU that has it, else f32.
+        precision: Option<Precision> = None;
         /// Steps between two looks at dev; default: five looks in the run.
         eval_steps: Option<usize> = None, range 1..10_000_000, unit "steps";
         /// Steps between two checkpoints; default: with each look at dev.

@@ -14,6 +14,7 @@ use std::sync::OnceLock;
 
 use candle_core::{Device, Result, Tensor};
 
+use super::gemm::has_bf16;
 use super::ops::Masks;
 use super::{BertConfig, Parameters, Pooling};
 use crate::settings::Precision;
@@ -74,6 +75,28 @@ impl Engine {
         }
     }
 
+    /// Whether there are products of this format for such a transformer.
+    #[allow(clippy::unnecessary_wraps)] // a GPU's kernels may fail to compile
+    pub(super) fn serves(&self, config: &BertConfig, precision: Precision) -> Result<bool> {
+        #[cfg(feature = "cuda")]
+        if self.on_gpu(config)?.is_some() {
+            return Ok(true);
+        }
+        let _ = config;
+        Ok(precision == Precision::F32 || (self.device.is_cpu() && has_bf16()))
+    }
+
+    /// The engine of this GPU for such a transformer, if it serves it.
+    #[cfg(feature = "cuda")]
+    fn on_gpu(&self, config: &BertConfig) -> Result<Option<&cuda::Engine>> {
+        let Device::Cuda(device) = &self.device else { return Ok(None) };
+        if self.cuda.get().is_none() {
+            // Of two threads that make one, one is thrown away.
+            let _ = self.cuda.set(cuda::Engine::new(device, config)?);
+        }
+        Ok(self.cuda.get().and_then(Option::as_ref))
+    }
+
     /// Pooled hidden states `[texts, hidden]`, and with `keep` what the way back needs; `None` where this engine does not
     /// serve such an input.
     pub(super) fn forward(&self, input: Input<'_>, keep: bool) -> Result<Option<(Tensor, Option<Tape>)>> {
@@ -82,15 +105,9 @@ impl Engine {
             return Ok(Some((pooled, tape.map(|tape| Tape::Cpu(Box::new(tape))))));
         }
         #[cfg(feature = "cuda")]
-        if let (Device::Cuda(device), Precision::Bf16) = (&self.device, input.precision) {
-            if self.cuda.get().is_none() {
-                // Of two threads that make one, one is thrown away.
-                let _ = self.cuda.set(cuda::Engine::new(device, input.config)?);
-            }
-            if let Some(Some(engine)) = self.cuda.get() {
-                let (pooled, tape) = engine.forward(input, keep)?;
-                return Ok(Some((pooled, tape.map(Tape::Cuda))));
-            }
+        if let (Some(engine), Precision::Bf16) = (self.on_gpu(input.config)?, input.precision) {
+            let (pooled, tape) = engine.forward(input, keep)?;
+            return Ok(Some((pooled, tape.map(Tape::Cuda))));
         }
         Ok(None)
     }

@@ -39,12 +39,6 @@ impl Strides {
         Self { offset: 0, row: width, column: 1 }
     }
 
-    /// The same strides from another first element.
-    #[must_use]
-    pub(in crate::encoder) const fn at(self, offset: usize) -> Self {
-        Self { offset, ..self }
-    }
-
     /// Rows and columns exchanged.
     #[must_use]
     pub(in crate::encoder) const fn transposed(self) -> Self {

@@ -32,7 +32,6 @@ use crate::encoder::lanes::Sieve;
 use crate::encoder::layout::Layout;
 use crate::encoder::ops::{Heads, Masks};
 use crate::encoder::{BertConfig, Parameters, Pooling};
-use crate::settings::Precision;
 
 /// The engine, with the memory of its last passes.
 #[derive(Debug, Default)]
@@ -199,7 +198,7 @@ impl Engine {
         let layers = if keep { shape.layers } else { shape.layers.min(1) };
         let slab = self.kept.take(shape.embedding_record() + layers * shape.record());
         let Input { config, pooling, masks, parameters, .. } = input;
-        let products = Products { precision: Precision::F32 };
+        let products = Products { precision: input.precision };
         let mut tape = Tape { shape, config: config.clone(), pooling, masks, products, batch, slab };
         let pooled = self.fill(&mut tape, parameters, keep)?;
         Ok((pooled, keep.then_some(tape)))
