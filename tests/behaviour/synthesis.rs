@@ -229,11 +229,11 @@ const FAULTS: &[Fault] = &[
     Fault::new("truncated", || Reply::Truncated, "cut off after"),
     Fault::new("endless", || Reply::Endless, "did not end after"),
     Fault {
-        settings: &["--silence", "0.4"],
-        ..Fault::new("silent", || Reply::Silence(Duration::from_mins(1)), "silent for 0 s in the middle")
+        settings: &["--silence", "1.5"],
+        ..Fault::new("silent", || Reply::Silence(Duration::from_mins(1)), "silent for 2 s in the middle")
     },
     Fault {
-        settings: &["--load-timeout", "0.4"],
+        settings: &["--load-timeout", "1.5"],
         ..Fault::new("too slow to load", || Reply::SlowLoad(Duration::from_mins(1)), "before it answered")
     },
     Fault::new("slow to load", || Reply::SlowLoad(Duration::from_secs(1)), ""),
