@@ -1,7 +1,7 @@
 //! Jobs that outlive the terminal: started, followed, killed, queued, resumed.
 
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -10,33 +10,11 @@ use lapidary::runs::{LoggedEvent, RunFolder, State, Status, Tail, Watcher};
 use lapidary::workspace::Workspace;
 use rustix::process::{Pid, Signal, getsid, kill_process, kill_process_group};
 
-use crate::support::{failure, json, lapidary, sample_workspace, state};
+use crate::support::{Place, failure, json, state, wait_until};
 
 const LONG: Duration = Duration::from_mins(2);
 
-struct Place {
-    root: PathBuf,
-    _folder: tempfile::TempDir,
-}
-
 impl Place {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        Self { root: sample_workspace(folder.path()), _folder: folder }
-    }
-
-    fn with_pairs() -> Self {
-        let place = Self::new();
-        json(&mut place.call(&["pairs", "structural"]));
-        place
-    }
-
-    fn call(&self, arguments: &[&str]) -> assert_cmd::Command {
-        let mut command = lapidary();
-        command.args(arguments).arg("--workspace").arg(&self.root);
-        command
-    }
-
     fn tune(&self, steps: &str, more: &[&str]) -> assert_cmd::Command {
         let mut command = self.call(&["tune", "--batch", "4", "--max-length", "32", "--eval-steps", "1000"]);
         command.args(["--max-steps", steps]).args(more);
@@ -74,14 +52,6 @@ fn losses(run: &RunFolder) -> Vec<(u64, f64)> {
     losses.sort_by_key(|(step, _)| *step);
     losses.dedup();
     losses
-}
-
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < LONG, "{what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 fn worker(run: &RunFolder) -> Pid {

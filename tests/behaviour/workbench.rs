@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
-use crate::support::{failure, json, lapidary, sample_workspace};
+use crate::support::{Place, failure, json, lapidary};
 
 /// How long anything may take on a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -98,29 +98,11 @@ impl Drop for Terminal {
     }
 }
 
-/// A workspace over the sample documents, and a home of its own.
-struct Place {
-    root: PathBuf,
-    folder: tempfile::TempDir,
-}
-
+/// Its folder is the home of whoever sits at the terminal.
 impl Place {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        Self { root: sample_workspace(folder.path()), folder }
-    }
-
-    fn with_pairs() -> Self {
-        let place = Self::new();
-        place.call(&["pairs", "structural"]);
-        place
-    }
-
     /// What a command without a terminal answers. The queue of training jobs is this place's own.
-    fn call(&self, arguments: &[&str]) -> serde_json::Value {
-        let mut command = lapidary();
-        command.args(arguments).arg("--workspace").arg(&self.root);
-        json(command.env("LAPIDARY_STATE_DIR", self.folder.path()))
+    fn answer(&self, arguments: &[&str]) -> serde_json::Value {
+        json(self.call(arguments).env("LAPIDARY_STATE_DIR", self.folder.path()))
     }
 
     fn command(&self, arguments: &[&str]) -> CommandBuilder {
@@ -150,7 +132,7 @@ impl Place {
     }
 
     fn runs(&self) -> Vec<serde_json::Value> {
-        self.call(&["runs"])["runs"].as_array().unwrap().clone()
+        self.answer(&["runs"])["runs"].as_array().unwrap().clone()
     }
 
     fn wait_for_state(&self, state: &str) -> serde_json::Value {
@@ -379,7 +361,7 @@ fn a_hang_up_ends_the_workbench_and_not_its_job() {
 #[test]
 fn a_killed_worker_is_shown_as_crashed() {
     let place = Place::with_pairs();
-    let id = place.call(&["tune", "--detach"])["run"].as_str().unwrap().to_owned();
+    let id = place.answer(&["tune", "--detach"])["run"].as_str().unwrap().to_owned();
     let mut terminal = Terminal::workbench(&place);
     terminal.press("6");
     terminal.wait_for("running");

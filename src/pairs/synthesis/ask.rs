@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tokio::time::timeout_at;
 
-use super::board::{Board, Endpoint, MOST_AT_ONCE, Next, Step, Work};
+use super::board::{Board, MOST_AT_ONCE, Next, Step, Work};
+use super::endpoint::{Endpoint, News};
 use super::journal::{Entry, Journal, Outcome, Posed};
 use super::questioner::{Questioner, Useless};
 use crate::pairs::Error;
@@ -25,8 +26,8 @@ pub(super) enum Finding {
     Scores(usize, Vec<u8>),
     /// A passage was given up.
     Failed(usize, String),
-    /// A server does something else now: what is wrong with it, and whether for good.
-    Aside(String, bool),
+    /// What is new about a server: what is wrong with it, or its address where nothing is.
+    Endpoint(News, String),
     /// Nothing more can be asked.
     Broken(Error),
 }
@@ -142,9 +143,7 @@ impl Asker {
             Err(trouble) => self.trouble(endpoint, work, &trouble, found),
             Ok(reply) => {
                 self.board.heard();
-                if endpoint.answered() {
-                    self.board.changed.notify_waiters();
-                }
+                self.tell(endpoint, endpoint.answered(), found);
                 self.take(work, &reply, found)
             }
         }
@@ -174,7 +173,8 @@ impl Asker {
                 }
                 Err(Useless::Wrong(problem)) => {
                     // An answer that ran out of tokens gets more of them.
-                    let num_predict = if reply.truncated { num_predict * 2 } else { *num_predict };
+                    let num_predict =
+                        if reply.truncated { self.questioner.more_tokens(*num_predict) } else { *num_predict };
                     let wrong = Some((reply.text.clone(), problem.clone()));
                     work.step = Step::Ask { wrong, num_predict };
                     problem
@@ -213,16 +213,21 @@ impl Asker {
             self.board.again(work);
             return Ok(());
         }
-        let was_gone = endpoint.is_gone();
-        if endpoint.failed(trouble) && !was_gone {
-            let _ = found.send(Finding::Aside(trouble.to_string(), endpoint.is_gone()));
-            self.board.changed.notify_waiters();
-        }
+        self.tell(endpoint, endpoint.failed(trouble), found);
         if trouble.is_of_server() || trouble.is_for_good() || endpoint.is_gone() {
             self.board.again(work);
             return Ok(());
         }
         self.try_again(work, &trouble.to_string(), found)
+    }
+
+    /// News of an endpoint concern who watches, and the slots that wait for it.
+    fn tell(&self, endpoint: &Endpoint, news: News, found: &Sender<Finding>) {
+        if news != News::None {
+            let about = endpoint.problem().unwrap_or_else(|| endpoint.chat.address().to_string());
+            let _ = found.send(Finding::Endpoint(news, about));
+            self.board.changed.notify_waiters();
+        }
     }
 
     fn try_again(&self, mut work: Work, problem: &str, found: &Sender<Finding>) -> Result<(), Error> {

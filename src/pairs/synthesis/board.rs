@@ -1,28 +1,19 @@
-//! What is to be asked, and who may ask it: one queue for all endpoints, and how each of them is.
-//!
-//! An endpoint takes work at its own pace, so many requests at once as the user allows. One that fails is set aside for a
-//! while that doubles from time to time; then one request tries whether it is back, and the others follow.
+//! What is to be asked, and who may ask it: one queue for all endpoints, from which each takes work at its own pace, so many
+//! requests at once as the user allows.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::endpoint::{Endpoint, Turn};
 use super::journal::Posed;
-use crate::pairs::ollama::{Chat, Thinking, Trouble};
-use crate::progress::{EndpointState, Event};
 
 /// Requests at once at one endpoint, at most.
 pub(super) const MOST_AT_ONCE: usize = 64;
-/// Failures in a row after which an endpoint is set aside: one may be the question's.
-const STREAK: u32 = 3;
-/// How long it is left alone first; then twice as long each time.
-const FIRST_REST: Duration = Duration::from_millis(250);
-/// And at most.
-const LONGEST_REST: Duration = Duration::from_secs(30);
 
 /// A passage that waits to be asked about.
 #[derive(Debug, Clone)]
@@ -101,20 +92,14 @@ impl Board {
         if slot >= self.concurrency.load(Ordering::Relaxed) || self.paused.load(Ordering::Relaxed) {
             return Next::Wait(None);
         }
-        let mut health = endpoint.health();
-        match health.state {
-            EndpointState::Gone => return Next::Done,
-            EndpointState::Resting => match health.rest_until {
-                Some(until) if Instant::now() < until => return Next::Wait(Some(until)),
-                // One tries whether it is back.
-                _ if health.in_flight > 0 => return Next::Wait(None),
-                _ => {}
-            },
-            EndpointState::Ready | EndpointState::Waiting => {}
+        match endpoint.turn() {
+            Turn::Never => return Next::Done,
+            Turn::Later(until) => return Next::Wait(until),
+            Turn::Now => {}
         }
         match lock(&self.queue).pop_front() {
             Some(work) => {
-                health.in_flight += 1;
+                endpoint.asked();
                 Next::Work(work)
             }
             None => Next::Wait(None),
@@ -183,156 +168,15 @@ impl Board {
     }
 }
 
-/// A server, and how it is.
-#[derive(Debug)]
-pub(super) struct Endpoint {
-    /// Talks to it.
-    pub(super) chat: Chat,
-    /// Tokens that it wrote.
-    pub(super) tokens: AtomicU64,
-    thinking: Mutex<Thinking>,
-    health: Mutex<Health>,
-}
-
-/// How a server is.
-#[derive(Debug)]
-struct Health {
-    state: EndpointState,
-    in_flight: u64,
-    answered: u64,
-    /// Failures in a row.
-    streak: u32,
-    /// Rests in a row.
-    rests: u32,
-    rest_until: Option<Instant>,
-    problem: Option<String>,
-}
-
-impl Endpoint {
-    /// An endpoint that was not asked yet.
-    pub(super) fn new(chat: Chat, thinking: Thinking) -> Self {
-        let health = Health {
-            state: EndpointState::Waiting,
-            in_flight: 0,
-            answered: 0,
-            streak: 0,
-            rests: 0,
-            rest_until: None,
-            problem: None,
-        };
-        Self { chat, tokens: AtomicU64::new(0), thinking: Mutex::new(thinking), health: Mutex::new(health) }
-    }
-
-    fn health(&self) -> MutexGuard<'_, Health> {
-        lock(&self.health)
-    }
-
-    /// Whether the model there should think.
-    pub(super) fn thinking(&self) -> Thinking {
-        *lock(&self.thinking)
-    }
-
-    /// Says no more of thinking: the model cannot. Whether anything was said before.
-    pub(super) fn forget_thinking(&self) -> bool {
-        std::mem::replace(&mut *lock(&self.thinking), Thinking::Unsaid) != Thinking::Unsaid
-    }
-
-    /// The first word of an answer came.
-    pub(super) fn speaks(&self) {
-        let mut health = self.health();
-        if health.state == EndpointState::Waiting {
-            health.state = EndpointState::Ready;
-        }
-    }
-
-    /// A request ended with an answer, be it useful or not. Whether that is news: others may ask again.
-    pub(super) fn answered(&self) -> bool {
-        let mut health = self.health();
-        health.in_flight = health.in_flight.saturating_sub(1);
-        health.answered += 1;
-        (health.streak, health.rests, health.rest_until, health.problem) = (0, 0, None, None);
-        std::mem::replace(&mut health.state, EndpointState::Ready) == EndpointState::Resting
-    }
-
-    /// A request was given up without fault of the server.
-    pub(super) fn dropped(&self) {
-        let mut health = self.health();
-        health.in_flight = health.in_flight.saturating_sub(1);
-    }
-
-    /// A request failed. Whether the endpoint is out of it from now on, for a while or for good.
-    pub(super) fn failed(&self, trouble: &Trouble) -> bool {
-        let mut health = self.health();
-        health.in_flight = health.in_flight.saturating_sub(1);
-        health.streak += 1;
-        health.problem = Some(trouble.to_string());
-        let never = health.answered == 0 && matches!(trouble, Trouble::Status { status: 400, .. });
-        if trouble.is_for_good() || never {
-            health.state = EndpointState::Gone;
-            return true;
-        }
-        let resting = health.state == EndpointState::Resting;
-        if !(resting || trouble.is_of_server() || health.streak >= STREAK) {
-            return false;
-        }
-        // Requests that began before the rest say nothing new about it.
-        if resting && health.rest_until.is_some_and(|until| Instant::now() < until) {
-            return true;
-        }
-        let rest = (FIRST_REST * 2_u32.saturating_pow(health.rests.min(16))).min(LONGEST_REST);
-        health.rests += 1;
-        health.rest_until = Some(Instant::now() + rest);
-        health.state = EndpointState::Resting;
-        true
-    }
-
-    /// Whether it works, or may soon.
-    pub(super) fn is_of_use(&self) -> bool {
-        !matches!(self.health().state, EndpointState::Gone | EndpointState::Resting)
-    }
-
-    /// Whether nobody asks it again.
-    pub(super) fn is_gone(&self) -> bool {
-        self.health().state == EndpointState::Gone
-    }
-
-    /// What is wrong with it.
-    pub(super) fn problem(&self) -> Option<String> {
-        self.health().problem.clone()
-    }
-
-    /// Requests under way.
-    pub(super) fn in_flight(&self) -> u64 {
-        self.health().in_flight
-    }
-
-    #[cfg(test)]
-    fn rest_is_over(&self) {
-        self.health().rest_until = Some(Instant::now());
-    }
-
-    /// How it is, to be told.
-    pub(super) fn event(&self, tokens_per_s: f64) -> Event {
-        let health = self.health();
-        Event::Endpoint {
-            url: self.chat.address().to_string(),
-            state: health.state,
-            in_flight: health.in_flight,
-            answered: health.answered,
-            tokens_per_s,
-            problem: health.problem.clone(),
-        }
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::endpoint::News;
     use super::*;
-    use crate::pairs::ollama::Address;
+    use crate::pairs::ollama::{Address, Chat, Thinking, Trouble};
 
     fn endpoint() -> Endpoint {
         let address = Address::parse("127.0.0.1:9").unwrap();
@@ -357,13 +201,15 @@ mod tests {
         let (board, endpoint) = (board(9, 3), endpoint());
         for failure in 1..=3 {
             assert!(matches!(board.next(&endpoint, 0), Next::Work(_)));
-            assert_eq!(endpoint.failed(&trouble()), failure == 3);
+            assert_eq!(endpoint.failed(&trouble()), if failure == 3 { News::SetAside } else { News::None });
         }
         assert!(matches!(board.next(&endpoint, 0), Next::Wait(Some(_))), "it is set aside");
         endpoint.rest_is_over();
         assert!(matches!(board.next(&endpoint, 0), Next::Work(_)), "one tries");
         assert!(matches!(board.next(&endpoint, 1), Next::Wait(None)), "the others wait for it");
-        assert!(endpoint.answered(), "news");
+        assert_eq!(endpoint.answered(), News::Back);
+        endpoint.asked();
+        assert_eq!(endpoint.answered(), News::None);
         assert!(matches!(board.next(&endpoint, 1), Next::Work(_)));
     }
 
@@ -373,7 +219,12 @@ mod tests {
         let mut rests = Vec::new();
         for _ in 0..10 {
             assert!(matches!(board.next(&endpoint, 0), Next::Work(_)));
-            assert!(endpoint.failed(&unreachable()), "nobody is there: no need for three");
+            let news = if rests.is_empty() { News::SetAside } else { News::None };
+            assert_eq!(
+                endpoint.failed(&unreachable()),
+                news,
+                "nobody is there: no need for three, and it is told once"
+            );
             let Next::Wait(Some(until)) = board.next(&endpoint, 0) else { panic!("it is set aside") };
             rests.push((until - Instant::now()).as_secs_f64());
             endpoint.rest_is_over();
@@ -383,7 +234,8 @@ mod tests {
         }
         assert!(!endpoint.is_of_use() && !endpoint.is_gone());
         let missing = Trouble::NoModel { url: String::new(), model: String::new() };
-        assert!(endpoint.failed(&missing) && endpoint.is_gone());
+        assert!(endpoint.failed(&missing) == News::Gone && endpoint.is_gone());
+        assert_eq!(endpoint.failed(&missing), News::None, "what was under way says nothing new");
         assert!(matches!(board.next(&endpoint, 0), Next::Done));
     }
 

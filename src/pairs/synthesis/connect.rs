@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Recipe;
-use super::board::Endpoint;
+use super::endpoint::Endpoint;
 use crate::pairs::ollama::{Address, Chat, Model, Thinking, Trouble, choose};
 use crate::pairs::{Error, Result};
 use crate::progress::{Event, Observer};
@@ -44,7 +44,7 @@ pub(super) fn connect(
         return Err(nobody(&listings));
     }
     let (model, digest) = the_model(&listings, settings)?;
-    let mut endpoints = Vec::new();
+    let mut endpoints: Vec<Arc<Endpoint>> = Vec::new();
     for (address, models) in &listings {
         let chat = Chat::new(address.clone(), &model, settings.keep_alive as u64)?;
         let thinking = match models {
@@ -67,7 +67,14 @@ pub(super) fn connect(
             }
             Err(trouble) => {
                 observer.on(Event::warning(format!("{trouble}; the others go on, and it is asked again later")));
-                Thinking::Unsaid
+                // It will be the same model there: one that can think does, unless it is told not to.
+                match answering(&listings).find(|(_, models)| choose(models, Some(&model)).is_some()) {
+                    Some((address, _)) => {
+                        let other = Chat::new(address.clone(), &model, settings.keep_alive as u64)?;
+                        runtime.block_on(other.thinking()).unwrap_or(Thinking::Unsaid)
+                    }
+                    None => Thinking::Unsaid,
+                }
             }
         };
         let endpoint = Endpoint::new(chat, thinking);
@@ -86,14 +93,21 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime> {
     built.map_err(|error| Error::Runtime(error.to_string()))
 }
 
+/// The servers that answered, with their models.
+fn answering(listings: &[Listing]) -> impl Iterator<Item = (&Address, &Vec<Model>)> {
+    listings.iter().filter_map(|(address, models)| Some((address, models.as_ref().ok()?)))
+}
+
 /// The model to use, with its digest; the digest is empty where it must be fetched first.
 fn the_model(listings: &[Listing], settings: &PairsSynthesisSettings) -> Result<(String, String)> {
-    let answering = || listings.iter().filter_map(|(address, models)| Some((address, models.as_ref().ok()?)));
     let wanted = settings.model.as_deref();
-    for (_, models) in answering() {
+    for (_, models) in answering(listings) {
         if let Some(model) = choose(models, wanted) {
             if !model.writes() {
-                return Err(Error::EmbedsOnly(model.name.clone(), writers(answering().flat_map(|(_, models)| models))));
+                return Err(Error::EmbedsOnly(
+                    model.name.clone(),
+                    writers(answering(listings).flat_map(|(_, models)| models)),
+                ));
             }
             return Ok((model.name.clone(), model.digest.clone()));
         }
@@ -101,9 +115,9 @@ fn the_model(listings: &[Listing], settings: &PairsSynthesisSettings) -> Result<
     match wanted {
         Some(wanted) if settings.pull => Ok((wanted.to_owned(), String::new())),
         _ => Err(Error::ModelMissing {
-            url: answering().next().map_or_else(String::new, |(address, _)| address.to_string()),
+            url: answering(listings).next().map_or_else(String::new, |(address, _)| address.to_string()),
             wanted: wanted.unwrap_or(SUGGESTED).to_owned(),
-            present: writers(answering().flat_map(|(_, models)| models)),
+            present: writers(answering(listings).flat_map(|(_, models)| models)),
         }),
     }
 }

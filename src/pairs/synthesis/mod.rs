@@ -9,6 +9,7 @@ mod answer;
 mod ask;
 mod board;
 mod connect;
+mod endpoint;
 mod journal;
 mod kind;
 mod lenient;
@@ -17,6 +18,8 @@ mod questioner;
 mod recipe;
 mod run;
 mod sieve;
+mod takings;
+mod watch;
 
 pub use connect::{free_gpus, models};
 pub(super) use kind::QuestionKind;
@@ -34,7 +37,7 @@ use super::merge::{Candidate, Strictness, merge};
 use super::{PairSet, Reason, Rejected, Result};
 use crate::corpus::Passage;
 use crate::encoder::Embeddings;
-use crate::progress::Observer;
+use crate::progress::{Event, Observer};
 use crate::settings::PairsSynthesisSettings;
 
 /// The ranks for which it is told how many questions find their passage.
@@ -112,6 +115,7 @@ impl Synthesized {
     /// The pairs, in the order of the passages: whatever order the answers came in, they are the same. Says of each row that
     /// merging rejects that it does.
     pub fn pairs(self, observer: &dyn Observer) -> PairSet {
+        let failed = self.failed() as u64;
         let (mut candidates, mut rejected) = (Vec::new(), Vec::new());
         for (at, questions) in self.sifted {
             let fold = self.passages[at].fold;
@@ -127,6 +131,18 @@ impl Synthesized {
             observer.on(one.row.event(Some(one.reason)));
         }
         rejected.append(&mut set.rejected);
-        PairSet { rejected, without: self.without, ..set }
+        let set = PairSet { rejected, without: self.without, ..set };
+        // The numbers while it asked did not know what merging would reject.
+        let by_reason = set.rejected_by_reason().into_iter().map(|(reason, count)| (reason, count as u64));
+        observer.on(Event::Tally {
+            kept: (set.train.len() + set.dev.len() + set.test.len()) as u64,
+            rejected: by_reason.collect(),
+            failed,
+            tokens_per_s: 0.0,
+            in_flight: 0,
+            concurrency: 0,
+            paused: false,
+        });
+        set
     }
 }

@@ -13,8 +13,12 @@ use crate::pairs::ollama::{Asking, Reply, Thinking};
 use crate::settings::PairsSynthesisSettings;
 use crate::workspace::digest_bytes;
 
-/// Words of a passage that the model is shown: a retrieval set's may be longer than any context.
-const MOST_WORDS: usize = 1500;
+/// Tokens that everything in a prompt but the passage may take.
+const TOKENS_AROUND: usize = 900;
+/// Tokens of a word, where a tokenizer does not know the language well.
+const TOKENS_OF_WORD: usize = 3;
+/// Words of a passage that are shown in the smallest context.
+const LEAST_WORDS: usize = 60;
 /// Words of a wrong answer that the model is reminded of.
 const MOST_REMINDED: usize = 200;
 /// Tokens of a judgement.
@@ -66,6 +70,17 @@ impl Templates {
 }
 
 impl Questioner {
+    /// Twice the tokens for an answer, as far as the context has room for them beside the prompt.
+    pub(super) fn more_tokens(&self, num_predict: usize) -> usize {
+        (num_predict * 2).min(self.settings.num_ctx / 2).max(num_predict)
+    }
+
+    /// Words of a passage that are shown: Ollama cuts a prompt that does not fit in silence, and at its beginning.
+    fn most_words(&self) -> usize {
+        let left = self.settings.num_ctx.saturating_sub(self.settings.num_predict + TOKENS_AROUND);
+        (left / TOKENS_OF_WORD).max(LEAST_WORDS)
+    }
+
     /// A passage's id.
     pub(super) fn id(&self, passage: usize) -> &str {
         &self.passages[passage].id
@@ -85,7 +100,7 @@ impl Questioner {
         tries: usize,
     ) -> Asking {
         let of = &self.passages[passage];
-        let text = first_words(&of.text, MOST_WORDS);
+        let text = first_words(&of.text, self.most_words());
         let language = self.language.or_else(|| self.languages.get(passage).copied().flatten());
         let kinds = self.kinds(passage);
         let template = self.templates.of(language);
@@ -112,7 +127,7 @@ impl Questioner {
         let listed: Vec<(Asked, String)> =
             keys.iter().cloned().zip(questions.iter().map(|posed| posed.question.clone())).collect();
         let of = &self.passages[passage];
-        let (system, user) = judge_messages(&of.heading.join(" › "), first_words(&of.text, MOST_WORDS), &listed);
+        let (system, user) = judge_messages(&of.heading.join(" › "), first_words(&of.text, self.most_words()), &listed);
         let mut messages = vec![("system", system), ("user", user)];
         if let Some((answer, problem)) = wrong {
             messages.push(("assistant", first_words(answer, MOST_REMINDED).to_owned()));
@@ -132,8 +147,8 @@ impl Questioner {
         Asking {
             messages,
             schema,
-            // Enough for the answer, however long the prompt is: a context that is too small cuts the prompt in silence.
-            num_ctx: settings.num_ctx.max(num_predict * 2),
+            // The same for every request: another one would load the model anew.
+            num_ctx: settings.num_ctx,
             num_predict,
             temperature: settings.temperature,
             // The same words again would be wrong again.

@@ -3,6 +3,7 @@
 pub(crate) mod ollama;
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use assert_cmd::Command;
 use serde_json::Value;
@@ -54,6 +55,42 @@ pub(crate) fn sample_workspace(folder: &Path) -> PathBuf {
     let root = folder.join("workspace");
     lapidary().arg("init").arg(&root).arg("--corpus").arg(sample()).assert().success();
     root
+}
+
+/// A workspace of a test's own over the sample documents. Tests give it more methods where they need them.
+pub(crate) struct Place {
+    pub(crate) root: PathBuf,
+    pub(crate) folder: tempfile::TempDir,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { root: sample_workspace(folder.path()), folder }
+    }
+
+    /// One that has pairs from its documents' structure.
+    pub(crate) fn with_pairs() -> Self {
+        let place = Self::new();
+        json(&mut place.call(&["pairs", "structural"]));
+        place
+    }
+
+    /// A command in the workspace.
+    pub(crate) fn call(&self, arguments: &[&str]) -> Command {
+        let mut command = lapidary();
+        command.args(arguments).arg("--workspace").arg(&self.root);
+        command
+    }
+}
+
+/// Waits two minutes at most.
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_mins(2), "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// A folder that the environment names; where it does not, the test says that it was skipped.

@@ -58,9 +58,33 @@ fn fill(schema: &Value, questions: &mut Questions) -> Value {
     }
 }
 
-/// Questions about a passage, made of words from all over it.
+/// What questions are made of: an opening, and what stands between the words before and behind.
+const ENGLISH: [(&str, &str); 8] = [
+    ("How does", "relate to"),
+    ("Why is", "needed for"),
+    ("What links", "with"),
+    ("When does", "lead to"),
+    ("Where is", "used with"),
+    ("Which", "goes together with"),
+    ("Who needs", "because of"),
+    ("Is there", "without"),
+];
+/// The same in Russian.
+const RUSSIAN: [(&str, &str); 8] = [
+    ("Как связаны", "и"),
+    ("Зачем нужны", "если есть"),
+    ("Что общего у", "и"),
+    ("Когда бывает", "после"),
+    ("Где встречаются", "вместе с"),
+    ("Почему важны", "для"),
+    ("Кому мешает", "из-за"),
+    ("Бывает ли", "без"),
+];
+
+/// Questions about a passage, made of words from all over it, in its language where that is Russian.
 struct Questions<'a> {
     words: Vec<&'a str>,
+    frames: [(&'static str, &'static str); 8],
     hash: u64,
     asked: usize,
 }
@@ -73,20 +97,12 @@ impl<'a> Questions<'a> {
         // Short words are rarely what a passage is about.
         let telling = |word: &str| word.chars().count() > 3 || !word.is_ascii() || word.contains(char::is_numeric);
         let words: Vec<&str> = all.iter().copied().filter(|word| telling(word) && fresh(word)).collect();
-        Self { words: if words.len() < 10 { all } else { words }, hash: mix(seed, passage), asked: 0 }
+        let russian = passage.chars().filter(|c| ('а'..='я').contains(c)).count() * 2 > passage.chars().count();
+        let frames = if russian { RUSSIAN } else { ENGLISH };
+        Self { words: if words.len() < 10 { all } else { words }, frames, hash: mix(seed, passage), asked: 0 }
     }
 
     fn next(&mut self) -> String {
-        const FRAMES: [(&str, &str); 8] = [
-            ("How does", "relate to"),
-            ("Why is", "needed for"),
-            ("What links", "with"),
-            ("When does", "lead to"),
-            ("Where is", "used with"),
-            ("Which", "goes together with"),
-            ("Who needs", "because of"),
-            ("Is there", "without"),
-        ];
         let draw = |what: usize| mix(self.hash ^ (self.asked * 31 + what) as u64, "") as usize;
         // A word from each part of the passage. Three at most stand together, so that none is a copy of a sentence.
         let count = 5 + draw(0) % 2;
@@ -95,7 +111,7 @@ impl<'a> Questions<'a> {
             parts.filter(|(from, to)| from < to).map(|(from, to)| self.words[from + draw(to) % (to - from)]).collect();
         let (left, right) = picked.split_at(picked.len() / 2);
         let join = |words: &[&str]| if words.is_empty() { "something".to_owned() } else { words.join(" ") };
-        let (opening, joint) = FRAMES[self.asked % FRAMES.len()];
+        let (opening, joint) = self.frames[self.asked % self.frames.len()];
         self.asked += 1;
         let short = if picked.len() < 3 { " in this short text" } else { "" };
         format!("{opening} {} {joint} {}{short}?", join(left), join(right))
