@@ -5,14 +5,14 @@
 //!
 //! `--check` compares the gradients of the engine with those of the composed operators in f32 on a ragged batch first.
 
+mod minilm;
+
 use std::time::Instant;
 
 use candle_core::Tensor;
-use lapidary::encoder::{BertConfig, Encoder, Place};
+use lapidary::encoder::{Encoder, Place};
 use lapidary::settings::Precision;
 use lapidary::training::{AdamW, AdamWOptions, Example, Objective, batch_gradients};
-use tokenizers::Tokenizer;
-use tokenizers::models::wordlevel::WordLevel;
 
 const OBJECTIVE: Objective = Objective::Mnrl { scale: 20.0, symmetric: false };
 const DROPOUT: f32 = 0.1;
@@ -37,7 +37,7 @@ fn main() {
     }
     let place = Place::find(&device).expect("a device");
     let precision = if precision == "bf16" { Precision::Bf16 } else { Precision::F32 };
-    let mut encoder = encoder(&place);
+    let mut encoder = minilm::encoder(&place.device);
     if check {
         compare(&mut encoder, precision);
     }
@@ -47,31 +47,10 @@ fn main() {
     }
 }
 
-fn encoder(place: &Place) -> Encoder {
-    let config = BertConfig {
-        vocab_size: 30522,
-        hidden_size: 384,
-        num_hidden_layers: 6,
-        num_attention_heads: 12,
-        intermediate_size: 1536,
-        max_position_embeddings: 512,
-        type_vocab_size: 2,
-        layer_norm_eps: 1e-12,
-        hidden_dropout_prob: 0.1,
-        attention_probs_dropout_prob: 0.1,
-        pad_token_id: 0,
-    };
-    Encoder::random(config, Tokenizer::new(WordLevel::default()), 1, &place.device).expect("a random encoder")
-}
-
-fn text(length: usize, seed: usize) -> Vec<u32> {
-    (0..length).map(|at| ((seed * 7919 + at * 104_729 + seed * at * 31) % 30_000) as u32 + 5).collect()
-}
-
 fn examples(batch: usize, length: usize, round: usize) -> Vec<Example> {
     let example = |at: usize| Example {
-        query: text(length, round * 1000 + 2 * at),
-        positive: text(length, round * 1000 + 2 * at + 1),
+        query: minilm::text(length, round * 1000 + 2 * at),
+        positive: minilm::text(length, round * 1000 + 2 * at + 1),
         negatives: Vec::new(),
         keys: Vec::new(),
     };
@@ -112,8 +91,8 @@ fn measure(encoder: &Encoder, device: &str, precision: Precision, batch: usize, 
 fn compare(encoder: &mut Encoder, precision: Precision) {
     let lengths = [1, 3, 17, 64, 65, 128, 31, 200];
     let pair = |(at, &length): (usize, &usize)| Example {
-        query: text(length, at),
-        positive: text(lengths[lengths.len() - 1 - at], 100 + at),
+        query: minilm::text(length, at),
+        positive: minilm::text(lengths[lengths.len() - 1 - at], 100 + at),
         negatives: Vec::new(),
         keys: Vec::new(),
     };

@@ -6,7 +6,8 @@ use candle_core::cuda_backend::cudarc::driver::CudaSlice;
 use candle_core::{Result, Tensor};
 
 use super::device::{self, Buffer, Gpu, Matrix, Stand, Target, launch};
-use super::{Drop, Engine, HALF, Layer, Norm, Places, ROWS_PER_BLOCK, SINGLE, Sorted, TILE, Tape};
+use super::places::{Places, Sorted};
+use super::{Drop, Engine, HALF, Layer, Norm, ROWS_PER_BLOCK, SINGLE, TILE, Tape};
 use crate::encoder::Parameters;
 
 /// Blocks of a LayerNorm's way back: each leaves one partial sum.
