@@ -65,7 +65,7 @@ fn measure(encoder: &Encoder, device: &str, precision: Precision, batch: usize, 
         let examples = examples(batch, length, step);
         let chosen: Vec<&Example> = examples.iter().collect();
         let begun = Instant::now();
-        let found = batch_gradients(encoder, &chosen, OBJECTIVE, batch, DROPOUT, step as u64).expect("gradients");
+        let found = batch_gradients(encoder, &chosen, OBJECTIVE, 2 * batch, DROPOUT, step as u64).expect("gradients");
         let norm = AdamW::gradient_norm(&found.gradients).expect("a norm");
         let scale = if norm > 1.0 { 1.0 / norm } else { 1.0 };
         optimizer.update(encoder.parameters(), &found.gradients, 2e-5, scale).expect("a step");

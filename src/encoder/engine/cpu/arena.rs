@@ -32,12 +32,18 @@ impl Arena {
             if let Some(largest) = (0..free.len()).max_by_key(|&at| free[at].len()) {
                 free.swap_remove(largest);
             }
-            let mut fresh = vec![0.0; count + ALIGNED];
-            ask_for_large_pages(&mut fresh);
-            fresh
+            zeros(count + ALIGNED)
         };
         Slab { values, arena: self.clone() }
     }
+}
+
+/// Zeros, in large pages where they fill any. In small ones, each page of a table that is added to here and there costs two
+/// faults, one for the zeros that are read and one for the sum that is written, and the second stops the other threads too.
+pub(super) fn zeros(count: usize) -> Vec<f32> {
+    let mut fresh = vec![0.0; count];
+    ask_for_large_pages(&mut fresh);
+    fresh
 }
 
 /// Advice: where the system does not take it, nothing else changes.

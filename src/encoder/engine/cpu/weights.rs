@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{Device, Result, Storage, StorageRef, Tensor};
 
+use super::arena::zeros;
 use super::rows::Norm;
 use crate::encoder::{BertConfig, Parameters};
 
@@ -157,7 +158,7 @@ impl All {
             outer_norm: pair(hidden, 1),
         };
         Self {
-            words: vec![0.0; config.vocab_size * hidden],
+            words: zeros(config.vocab_size * hidden),
             positions: vec![0.0; config.max_position_embeddings * hidden],
             types: vec![0.0; config.type_vocab_size * hidden],
             norm: pair(hidden, 1),
