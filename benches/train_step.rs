@@ -159,7 +159,7 @@ fn compare_steps(encoder: &Encoder, found: &BatchGradients) {
         encoder.parameters().iter().map(|(_, var)| of(var)).collect()
     };
     let start = values();
-    let mut step = |optimizer: &mut AdamW, loss: &Tensor| {
+    let step = |optimizer: &mut AdamW, loss: &Tensor| {
         optimizer.step(encoder.parameters(), loss, &found.gradients, 1e-4, 1.0).expect("a step");
         values() == start
     };

@@ -35,13 +35,13 @@ impl Tokens<'_> {
             .collect();
         let key = key(encoder, &unique, role)?;
         let cache = self.workspace.cache();
-        let ids = match cache.get(SHELF, &key)?.and_then(|bytes| decode(&bytes, unique.len())) {
-            Some(ids) => ids,
-            None => {
-                let ids: Vec<Arc<[u32]>> = encoder.tokenize(&unique, role)?.into_iter().map(Arc::from).collect();
-                cache.put(SHELF, &key, &encode(&ids))?;
-                ids
-            }
+        let kept = cache.get(SHELF, &key)?.and_then(|bytes| decode(&bytes, unique.len()));
+        let ids = if let Some(ids) = kept {
+            ids
+        } else {
+            let ids: Vec<Arc<[u32]>> = encoder.tokenize(&unique, role)?.into_iter().map(Arc::from).collect();
+            cache.put(SHELF, &key, &encode(&ids))?;
+            ids
         };
         Ok(which.into_iter().map(|at| Arc::clone(&ids[at])).collect())
     }

@@ -52,16 +52,6 @@ pub struct Reading {
     pub norm: f64,
 }
 
-/// By how much gradients are scaled.
-#[derive(Debug, Clone, Copy)]
-enum Scale {
-    /// A number.
-    By(f64),
-    /// What stands at an address of the GPU; 0: nothing moves.
-    #[cfg(feature = "cuda")]
-    At(u64),
-}
-
 /// The running means of a parameter's gradient and of its square.
 #[derive(Debug)]
 enum Moments {
@@ -154,8 +144,8 @@ impl AdamW {
                 Some(gauge) => gauge,
                 none => none.insert(Gauge::new(device)?),
             };
-            let scale = gauge.measure(Some(loss), gradients.values(), limit)?;
-            return self.apply(parameters, gradients, rate, Scale::At(scale));
+            let clip = gauge.measure(Some(loss), gradients.values(), limit)?;
+            return self.apply(parameters, gradients, rate, 1.0, clip);
         }
         let reading = Reading { loss: f64::from(loss.to_scalar::<f32>()?), norm: Self::gradient_norm(gradients)? };
         self.readings.push(reading);
@@ -185,24 +175,20 @@ impl AdamW {
         rate: f64,
         scale: f64,
     ) -> Result<()> {
-        self.apply(parameters, gradients, rate, Scale::By(scale))
+        self.apply(parameters, gradients, rate, scale, 0)
     }
 
+    /// Where `clip` is an address on the GPU, the number there stands in for `scale`.
     fn apply(
         &mut self,
         parameters: &Parameters,
         gradients: &BTreeMap<String, Tensor>,
         rate: f64,
-        scale: Scale,
+        scale: f64,
+        clip: u64,
     ) -> Result<()> {
         self.step += 1;
-        #[cfg(feature = "cuda")]
-        let at = if let Scale::At(at) = scale { at } else { 0 };
-        let scale = match scale {
-            Scale::By(scale) => scale,
-            #[cfg(feature = "cuda")]
-            Scale::At(_) => 1.0,
-        };
+        let _ = clip; // only a GPU's kernels look there
         #[cfg(feature = "cuda")]
         let on_gpu = match gradients.values().next().map(Tensor::device) {
             Some(Device::Cuda(device)) => Some(super::adamw_cuda::Updater::new(device)?),
@@ -223,7 +209,7 @@ impl AdamW {
                 Moments::Device(first, second) if on_gpu.is_some() => {
                     if let Some(updater) = &on_gpu {
                         let tensors = [var.as_tensor(), &*first, &*second, &gradient];
-                        super::adamw_cuda::update(updater, tensors, &update.on_gpu(), at)?;
+                        super::adamw_cuda::update(updater, tensors, &update.on_gpu(), clip)?;
                     }
                 }
                 Moments::Device(first, second) => {
