@@ -1,5 +1,6 @@
 //! One training step of a MiniLM-sized encoder (6 layers, 384 wide, 12 heads, 1536 inside, 30,522 tokens): MNRL with dropout,
-//! forward, backward and `AdamW`, every text full length. Prints milliseconds of the median step.
+//! forward, backward and `AdamW`, every text full length. Prints milliseconds of the median step, where the loss of each is read
+//! before the next begins, and on a GPU also as the trainer reads it, ten steps at a time.
 //!
 //!     cargo bench --bench train_step -- [--device cpu|cuda] [--precision f32|bf16] [--check] [BATCHxLENGTH ...]
 //!
@@ -12,10 +13,12 @@ use std::time::Instant;
 use candle_core::Tensor;
 use lapidary::encoder::{Encoder, Place};
 use lapidary::settings::Precision;
-use lapidary::training::{AdamW, AdamWOptions, Example, Objective, batch_gradients};
+use lapidary::training::{AdamW, AdamWOptions, BatchGradients, Example, Objective, batch_gradients};
 
 const OBJECTIVE: Objective = Objective::Mnrl { scale: 20.0, symmetric: false };
 const DROPOUT: f32 = 0.1;
+/// As many as the trainer reads at a time on a GPU.
+const READ_TOGETHER: usize = 10;
 
 fn main() {
     let (mut device, mut precision, mut check, mut sizes) = ("cpu".to_owned(), "f32".to_owned(), false, Vec::new());
@@ -49,41 +52,57 @@ fn main() {
 
 fn examples(batch: usize, length: usize, round: usize) -> Vec<Example> {
     let example = |at: usize| Example {
-        query: minilm::text(length, round * 1000 + 2 * at),
-        positive: minilm::text(length, round * 1000 + 2 * at + 1),
+        query: minilm::text(length, round * 1000 + 2 * at).into(),
+        positive: minilm::text(length, round * 1000 + 2 * at + 1).into(),
         negatives: Vec::new(),
         keys: Vec::new(),
     };
     (0..batch).map(example).collect()
 }
 
+/// Steps read one by one, and as the trainer reads them on a GPU: so many at a time.
 fn measure(encoder: &Encoder, device: &str, precision: Precision, batch: usize, length: usize) {
+    let (groups, together) = (5, if device == "cpu" { 1 } else { READ_TOGETHER });
     let mut optimizer = AdamW::new(AdamWOptions::default());
-    let steps = if device == "cpu" { 7 } else { 35 };
-    let (mut times, mut losses) = (Vec::new(), Vec::new());
-    for step in 0..steps {
-        let examples = examples(batch, length, step);
-        let chosen: Vec<&Example> = examples.iter().collect();
+    let mut number = 0;
+    let mut group = |steps: usize| {
+        let batches: Vec<Vec<Example>> = (number..number + steps).map(|step| examples(batch, length, step)).collect();
         let begun = Instant::now();
-        let found = batch_gradients(encoder, &chosen, OBJECTIVE, 2 * batch, DROPOUT, step as u64).expect("gradients");
-        let norm = AdamW::gradient_norm(&found.gradients).expect("a norm");
-        let scale = if norm > 1.0 { 1.0 / norm } else { 1.0 };
-        optimizer.update(encoder.parameters(), &found.gradients, 2e-5, scale).expect("a step");
-        encoder.device().synchronize().expect("the device");
-        if step >= 2 {
-            times.push(begun.elapsed().as_secs_f64() * 1e3);
+        for examples in &batches {
+            let chosen: Vec<&Example> = examples.iter().collect();
+            let found = batch_gradients(encoder, &chosen, OBJECTIVE, 2 * batch, DROPOUT, number as u64).expect("gradients");
+            optimizer.step(encoder.parameters(), &found.loss, &found.gradients, 2e-5, 1.0).expect("a step");
+            number += 1;
         }
-        losses.push(found.loss);
+        let readings = optimizer.readings().expect("readings");
+        encoder.device().synchronize().expect("the device");
+        let milliseconds = begun.elapsed().as_secs_f64() * 1e3 / steps as f64;
+        assert_eq!(readings.len(), steps);
+        (milliseconds, readings[0].loss)
+    };
+    for _ in 0..2 {
+        group(1);
     }
-    times.sort_by(f64::total_cmp);
-    let median = times[times.len() / 2];
-    let tokens = 2.0 * (batch * length) as f64 / median * 1e3;
+    let alone: Vec<(f64, f64)> = (0..groups * together).map(|_| group(1)).collect();
+    tell(&format!("lapidary {device} {precision:?} batch {batch} length {length}"), alone, batch * length);
+    if together > 1 {
+        let grouped = (0..groups).map(|_| group(together)).collect();
+        tell(&format!("  the loss read every {together} steps"), grouped, batch * length);
+    }
+}
+
+/// The median of times of a step in milliseconds, and the first and the last loss.
+fn tell(what: &str, mut steps: Vec<(f64, f64)>, tokens: usize) {
+    let losses = (steps[0].1, steps[steps.len() - 1].1);
+    steps.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let median = steps[steps.len() / 2].0;
+    let tokens_per_s = 2.0 * tokens as f64 / median * 1e3;
     println!(
-        "lapidary {device} {precision:?} batch {batch} length {length}: {median:.2} ms/step ({:.2} to {:.2}), {tokens:.0} tokens/s, loss {:.4} to {:.4}",
-        times[0],
-        times[times.len() - 1],
-        losses[0],
-        losses[losses.len() - 1]
+        "{what}: {median:.2} ms/step ({:.2} to {:.2}), {tokens_per_s:.0} tokens/s, loss {:.4} to {:.4}",
+        steps[0].0,
+        steps[steps.len() - 1].0,
+        losses.0,
+        losses.1
     );
 }
 
@@ -91,8 +110,8 @@ fn measure(encoder: &Encoder, device: &str, precision: Precision, batch: usize, 
 fn compare(encoder: &mut Encoder, precision: Precision) {
     let lengths = [1, 3, 17, 64, 65, 128, 31, 200];
     let pair = |(at, &length): (usize, &usize)| Example {
-        query: minilm::text(length, at),
-        positive: minilm::text(lengths[lengths.len() - 1 - at], 100 + at),
+        query: minilm::text(length, at).into(),
+        positive: minilm::text(lengths[lengths.len() - 1 - at], 100 + at).into(),
         negatives: Vec::new(),
         keys: Vec::new(),
     };
@@ -107,7 +126,8 @@ fn compare(encoder: &mut Encoder, precision: Precision) {
     let cached = batch_gradients(encoder, &chosen, OBJECTIVE, 2, 0.0, 1).expect("gradients");
     let norm = |tensor: &Tensor| tensor.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap().sqrt();
     let apart = |a: &Tensor, b: &Tensor| norm(&(a - b).unwrap()) / norm(a).max(1e-12);
-    println!("loss {} composed, {} here, {} in groups", reference.loss, found.loss, cached.loss);
+    let loss = |found: &BatchGradients| found.loss().expect("a loss");
+    println!("loss {} composed, {} here, {} in groups", loss(&reference), loss(&found), loss(&cached));
     let mut distances: Vec<(f32, f32, f32, &String)> = reference
         .gradients
         .iter()
@@ -124,5 +144,29 @@ fn compare(encoder: &mut Encoder, precision: Precision) {
         (gradient - &twice.gradients[name]).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap()
             == 0.0
     });
-    println!("with dropout: loss {}, the same bits twice: {same}", again.loss);
+    let norm_of = |found: &BatchGradients| AdamW::gradient_norm(&found.gradients).expect("a norm");
+    let same = same && norm_of(&again) == norm_of(&twice);
+    println!("with dropout: loss {}, the same bits twice: {same}", loss(&again));
+    let summed = again.gradients.values().map(|gradient| f64::from(norm(gradient)).powi(2)).sum::<f64>().sqrt();
+    println!("norm {}, {summed} as candle sums", norm_of(&again));
+    compare_steps(encoder, &again);
+}
+
+/// What steps leave of the parameters: where a loss is no number, nothing moves any more.
+fn compare_steps(encoder: &Encoder, found: &BatchGradients) {
+    let values = || -> Vec<Vec<f32>> {
+        let of = |var: &candle_core::Var| var.flatten_all().unwrap().to_vec1().unwrap();
+        encoder.parameters().iter().map(|(_, var)| of(var)).collect()
+    };
+    let start = values();
+    let step = |optimizer: &mut AdamW, loss: &Tensor| {
+        optimizer.step(encoder.parameters(), loss, &found.gradients, 1e-4, 1.0).expect("a step");
+        values() == start
+    };
+    let mut optimizer = AdamW::new(AdamWOptions::default());
+    let broken = (&found.loss * f64::NAN).unwrap();
+    let still = [step(&mut optimizer, &broken), step(&mut optimizer, &found.loss)];
+    let readings = optimizer.readings().expect("readings");
+    let still_of_whole = step(&mut AdamW::new(AdamWOptions::default()), &found.loss);
+    println!("nothing moves after a loss of {}: {still:?}; without it: {still_of_whole}", readings[0].loss);
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Error, Result, read_json};
+use super::{Error, Result, Role, read_json};
 
 /// How the hidden states of a text become one vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,16 @@ pub struct Prompts {
     pub query: String,
     /// Before a passage.
     pub passage: String,
+}
+
+impl Prompts {
+    /// What is put before such a text.
+    pub fn of(&self, role: Role) -> &str {
+        match role {
+            Role::Query => &self.query,
+            Role::Passage => &self.passage,
+        }
+    }
 }
 
 /// A dense layer of a folder.

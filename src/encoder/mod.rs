@@ -19,6 +19,7 @@ mod pass;
 mod place;
 pub mod reference;
 mod self_test;
+mod tokens;
 mod vectors;
 
 pub use config::BertConfig;
@@ -29,6 +30,7 @@ pub use parameters::Parameters;
 pub use pass::{Gradients, Pass};
 pub use place::Place;
 pub use self_test::{Snapshot, self_test};
+pub use tokens::Tokens;
 pub use vectors::Vectors;
 
 use std::path::{Path, PathBuf};

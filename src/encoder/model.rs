@@ -268,10 +268,7 @@ impl Encoder {
 
     /// Token ids of each text: prompt and special tokens added, cut to the greatest length.
     pub fn tokenize(&self, texts: &[&str], role: Role) -> Result<Vec<Vec<u32>>> {
-        let prompt = match role {
-            Role::Query => &self.prompts.query,
-            Role::Passage => &self.prompts.passage,
-        };
+        let prompt = self.prompts.of(role);
         let prompted: Vec<String> = texts.iter().map(|text| format!("{prompt}{text}")).collect();
         let encodings =
             self.tokenizer.encode_batch_fast(prompted, true).map_err(|error| Error::Tokenizing(error.to_string()))?;
@@ -315,21 +312,21 @@ impl Encoder {
     }
 
     /// Embeddings of any number of texts, in their order, without a graph.
-    pub fn embed(&self, tokens: &[Vec<u32>], observer: &dyn Observer) -> Result<Embeddings> {
+    pub fn embed<T: AsRef<[u32]>>(&self, tokens: &[T], observer: &dyn Observer) -> Result<Embeddings> {
         let dim = self.dim();
         let mut data = vec![0.0; tokens.len() * dim];
         // Texts of like length share a batch; the longest come first, so that too little memory shows at once.
         let mut order: Vec<usize> = (0..tokens.len()).collect();
-        order.sort_by_key(|&at| std::cmp::Reverse(tokens[at].len()));
+        order.sort_by_key(|&at| std::cmp::Reverse(tokens[at].as_ref().len()));
         let mut done = 0;
         while done < order.len() {
             if observer.stop_requested() {
                 return Err(Error::Stopped);
             }
-            let longest = tokens[order[done]].len().max(1);
+            let longest = tokens[order[done]].as_ref().len().max(1);
             let count = (TOKENS_AT_A_TIME / longest).max(1).min(order.len() - done);
             let chosen = &order[done..done + count];
-            let batch: Vec<&[u32]> = chosen.iter().map(|&at| tokens[at].as_slice()).collect();
+            let batch: Vec<&[u32]> = chosen.iter().map(|&at| tokens[at].as_ref()).collect();
             let values = self.forward(&batch, Dropout::Off)?.flatten_all()?.to_vec1::<f32>()?;
             for (row, &at) in values.chunks_exact(dim).zip(chosen) {
                 data[at * dim..][..dim].copy_from_slice(row);

@@ -1,7 +1,7 @@
 //! The vectors of many texts under a model: computed once, kept in the workspace's cache by content.
 
 use super::reference::Found;
-use super::{Embeddings, Encoder, Result, Role};
+use super::{Embeddings, Encoder, Result, Role, Tokens};
 use crate::progress::{Event, Observer};
 use crate::workspace::{Digest, Hasher, Workspace};
 
@@ -37,7 +37,7 @@ impl Vectors<'_> {
             return Ok(Embeddings::new(dim, data));
         }
         self.observer.on(Event::phase(format!("embed {what}")));
-        let tokens = encoder.tokenize(texts, role)?;
+        let tokens = Tokens { workspace: self.workspace }.of(encoder, texts, role)?;
         let embeddings = encoder.embed(&tokens, self.observer)?;
         let bytes: Vec<u8> = embeddings.data.iter().flat_map(|value| value.to_le_bytes()).collect();
         cache.put("embeddings", &key, &bytes)?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::{Error, Result};
-use crate::encoder::{Place, Vectors};
+use crate::encoder::{Place, Tokens, Vectors};
 use crate::progress::{Clock, Observer};
 use crate::workspace::{Artifact, Input, Manifest, Staged, Workspace};
 
@@ -42,6 +42,11 @@ impl Context<'_> {
     /// Embeds through the workspace's cache.
     pub(super) fn vectors(&self) -> Vectors<'_> {
         Vectors { workspace: self.workspace, place: &self.place.name, observer: self.observer }
+    }
+
+    /// Tokenizes through the workspace's cache.
+    pub(super) fn tokens(&self) -> Tokens<'_> {
+        Tokens { workspace: self.workspace }
     }
 
     pub(super) fn check_stop(&self) -> Result<()> {

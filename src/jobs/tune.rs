@@ -1,6 +1,7 @@
 //! Fine-tuning: pairs and a base become a model.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
@@ -11,7 +12,7 @@ use serde_json::json;
 use super::{Context, Error, Result, export};
 use crate::corpus::{Corpus, Fold, Passage};
 use crate::encoder::reference::{self, Found};
-use crate::encoder::{DimHead, Encoder, Role};
+use crate::encoder::{DimHead, Encoder, Role, Tokens};
 use crate::evaluation;
 use crate::export::write_sentence_transformers;
 use crate::pairs::{self, Row};
@@ -103,8 +104,8 @@ impl TuneJob {
             let truncate = dim < encoder.dim() && !settings.dense;
             encoder.set_dim(dim, if truncate { DimHead::Truncate } else { DimHead::Dense { seed: settings.seed } })?;
         }
-        let examples = examples(&encoder, &train, &negatives, &passages)?;
-        let mut dev_set = DevSet::new(&encoder, &dev, &passages, settings.seed)?;
+        let examples = examples(context.tokens(), &encoder, &train, &negatives, &passages)?;
+        let mut dev_set = DevSet::new(context.tokens(), &encoder, &dev, &passages, settings.seed)?;
         if dev_set.is_none() {
             context.observer.on(Event::warning(
                 "no dev questions: the last checkpoint is kept, not the best; `lapidary corpus` shows the folds",
@@ -260,45 +261,49 @@ impl TuneJob {
 }
 
 /// Tokenizes every text once; a row with several positives becomes as many examples.
-fn examples(encoder: &Encoder, rows: &[Row], negatives: &[Vec<String>], passages: &[Passage]) -> Result<Vec<Example>> {
+fn examples(
+    tokens: Tokens<'_>,
+    encoder: &Encoder,
+    rows: &[Row],
+    negatives: &[Vec<String>],
+    passages: &[Passage],
+) -> Result<Vec<Example>> {
     let known: HashMap<&str, &str> =
         passages.iter().map(|passage| (passage.id.as_str(), passage.text.as_str())).collect();
-    let text_of = |row: &'_ Row, id: &str| -> Result<String> {
-        let text = row.texts.get(id).map(String::as_str).or_else(|| known.get(id).copied());
-        text.map(str::to_owned).ok_or_else(|| {
-            Error::refused(format!(
-                "query {}: passage {id} is not in the newest corpus; make the pairs again after `corpus refresh`",
-                row.query_id
-            ))
-        })
-    };
-    let (mut queries, mut positives, mut wrong) = (Vec::new(), Vec::new(), Vec::new());
+    // The texts of an example's passages stand together, the right one first.
+    let (mut queries, mut texts, mut counts) = (Vec::new(), Vec::new(), Vec::new());
     for (row, negatives) in rows.iter().zip(negatives) {
         for positive in &row.positives {
-            queries.push(row.query.clone());
-            positives.push(text_of(row, positive)?);
-            wrong.push(negatives.iter().map(|id| text_of(row, id)).collect::<Result<Vec<_>>>()?);
+            queries.push(row.query.as_str());
+            counts.push(1 + negatives.len());
+            for id in std::iter::once(positive).chain(negatives) {
+                let text = row.texts.get(id).map(String::as_str).or_else(|| known.get(id.as_str()).copied());
+                texts.push(text.ok_or_else(|| {
+                    Error::refused(format!(
+                        "query {}: passage {id} is not in the newest corpus; make the pairs again after `corpus refresh`",
+                        row.query_id
+                    ))
+                })?);
+            }
         }
     }
-    let tokenize = |texts: &[String], role| {
-        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        encoder.tokenize(&texts, role)
+    let of_queries = tokens.of(encoder, &queries, Role::Query)?;
+    let of_texts = tokens.of(encoder, &texts, Role::Passage)?;
+    let mut start = 0;
+    let example = |((query, ids), count): ((&str, Arc<[u32]>), usize)| {
+        let these = start..start + count;
+        start += count;
+        let keys = std::iter::once(query).chain(texts[these.clone()].iter().copied()).map(training::text_key).collect();
+        let (positive, negatives) = (Arc::clone(&of_texts[these.start]), of_texts[these.start + 1..these.end].to_vec());
+        Example { query: ids, positive, negatives, keys }
     };
-    let query_tokens = tokenize(&queries, Role::Query)?;
-    let positive_tokens = tokenize(&positives, Role::Passage)?;
-    let mut examples = Vec::with_capacity(queries.len());
-    for (at, (query, positive)) in query_tokens.into_iter().zip(positive_tokens).enumerate() {
-        let texts = [&queries[at], &positives[at]].into_iter().chain(&wrong[at]);
-        let keys = texts.map(|text| training::text_key(text)).collect();
-        examples.push(Example { query, positive, negatives: tokenize(&wrong[at], Role::Passage)?, keys });
-    }
-    Ok(examples)
+    Ok(queries.iter().copied().zip(of_queries).zip(counts).map(example).collect())
 }
 
 /// The dev questions with their passages and some others, tokenized once.
 struct DevSet {
-    queries: Vec<Vec<u32>>,
-    passages: Vec<Vec<u32>>,
+    queries: Vec<Arc<[u32]>>,
+    passages: Vec<Arc<[u32]>>,
     ids: Vec<String>,
     relevant: Vec<BTreeMap<String, u32>>,
     /// What words alone achieve.
@@ -306,7 +311,13 @@ struct DevSet {
 }
 
 impl DevSet {
-    fn new(encoder: &Encoder, rows: &[Row], passages: &[Passage], seed: u64) -> Result<Option<Self>> {
+    fn new(
+        tokens: Tokens<'_>,
+        encoder: &Encoder,
+        rows: &[Row],
+        passages: &[Passage],
+        seed: u64,
+    ) -> Result<Option<Self>> {
         let by_id: HashMap<&str, &Passage> = passages.iter().map(|passage| (passage.id.as_str(), passage)).collect();
         let rows: Vec<&Row> = rows.iter().filter(|row| row.passages().any(|id| by_id.contains_key(id))).collect();
         if rows.is_empty() {
@@ -331,8 +342,8 @@ impl DevSet {
         let bm25 = Bm25::index(texts.iter().copied(), Analyzer::choose(None, &texts)?);
         let by_words: Vec<Vec<Hit>> = queries.iter().map(|query| bm25.search(query, &ids, 10)).collect();
         Ok(Some(Self {
-            queries: encoder.tokenize(&queries, Role::Query)?,
-            passages: encoder.tokenize(&texts, Role::Passage)?,
+            queries: tokens.of(encoder, &queries, Role::Query)?,
+            passages: tokens.of(encoder, &texts, Role::Passage)?,
             mrr10_bm25: mrr10(&by_words, &ids, &relevant),
             ids,
             relevant,

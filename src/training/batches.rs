@@ -1,6 +1,7 @@
 //! Which examples make a batch.
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
@@ -9,15 +10,15 @@ use rand_chacha::ChaCha8Rng;
 use super::{Error, Result, mix};
 use crate::workspace::{Digest, Hasher};
 
-/// A query, its right passage and wrong ones, tokenized.
+/// A query, its right passage and wrong ones, tokenized. Examples share the ids of a text that stands in several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Example {
     /// Token ids of the query.
-    pub query: Vec<u32>,
+    pub query: Arc<[u32]>,
     /// Token ids of the passage that answers it.
-    pub positive: Vec<u32>,
+    pub positive: Arc<[u32]>,
     /// Token ids of passages that do not.
-    pub negatives: Vec<Vec<u32>>,
+    pub negatives: Vec<Arc<[u32]>>,
     /// A key of every text in it, by [`text_key`]: two examples that share one never share a batch.
     pub keys: Vec<u64>,
 }
@@ -107,7 +108,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn example(keys: &[u64]) -> Example {
-        Example { query: vec![1], positive: vec![2], negatives: Vec::new(), keys: keys.to_vec() }
+        Example { query: [1].into(), positive: [2].into(), negatives: Vec::new(), keys: keys.to_vec() }
     }
 
     proptest! {

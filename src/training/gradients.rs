@@ -15,12 +15,19 @@ use crate::encoder::{Dropout, Encoder, Gradients, Pass};
 /// What a batch says.
 #[derive(Debug)]
 pub struct BatchGradients {
-    /// The loss.
-    pub loss: f64,
+    /// The loss, f32 without dimensions, where it was computed: reading it waits for a GPU.
+    pub loss: Tensor,
     /// The gradient of every parameter that has one, by name.
     pub gradients: BTreeMap<String, Tensor>,
     /// Tokens in the batch's texts.
     pub tokens: usize,
+}
+
+impl BatchGradients {
+    /// The loss, read.
+    pub fn loss(&self) -> Result<f64> {
+        Ok(f64::from(self.loss.to_scalar::<f32>()?))
+    }
 }
 
 /// Loss and gradients of a batch of examples that all have as many negatives; at most `micro_batch` of them are held as
@@ -33,10 +40,10 @@ pub fn batch_gradients(
     rate: f32,
     seed: u64,
 ) -> Result<BatchGradients> {
-    let queries = batch.iter().map(|example| example.query.as_slice());
-    let positives = batch.iter().map(|example| example.positive.as_slice());
+    let queries = batch.iter().map(|example| &*example.query);
+    let positives = batch.iter().map(|example| &*example.positive);
     let each = batch.iter().map(|example| example.negatives.len()).min().unwrap_or(0);
-    let negatives = batch.iter().flat_map(|example| example.negatives.iter().take(each).map(Vec::as_slice));
+    let negatives = batch.iter().flat_map(|example| example.negatives.iter().take(each).map(|text| &**text));
     let texts: Vec<&[u32]> = queries.chain(positives).chain(negatives).collect();
     let tokens = texts.iter().map(|text| text.len()).sum();
     let dropout =
@@ -85,7 +92,7 @@ pub fn batch_gradients(
             encoder.backward(pass, &share, &mut gradients)?;
         }
     }
-    Ok(BatchGradients { loss: scalar(&loss)?, gradients: gradients.finish()?, tokens })
+    Ok(BatchGradients { loss: loss.detach(), gradients: gradients.finish()?, tokens })
 }
 
 /// Texts of like length together, as many as make no more tokens than `micro_batch` texts of the greatest length.
@@ -110,12 +117,10 @@ fn groups(texts: &[&[u32]], micro_batch: usize) -> Vec<Vec<usize>> {
     groups
 }
 
-fn scalar(loss: &Tensor) -> Result<f64> {
-    Ok(f64::from(loss.to_scalar::<f32>()?))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use candle_core::Device;
     use tokenizers::Tokenizer;
     use tokenizers::models::wordlevel::WordLevel;
@@ -141,7 +146,7 @@ mod tests {
     }
 
     fn examples() -> Vec<Example> {
-        let text = |seed: u32, length: u32| (0..length).map(|at| (seed * 17 + at * 7) % 60).collect::<Vec<u32>>();
+        let text = |seed: u32, length: u32| (0..length).map(|at| (seed * 17 + at * 7) % 60).collect::<Arc<[u32]>>();
         (0..6)
             .map(|at| Example {
                 query: text(at, 3 + at),
@@ -169,7 +174,7 @@ mod tests {
         let whole = gradients(64, 0.0);
         for micro_batch in [1, 2, 5] {
             let cached = gradients(micro_batch, 0.0);
-            assert!((cached.loss - whole.loss).abs() < 1e-5);
+            assert!((cached.loss().unwrap() - whole.loss().unwrap()).abs() < 1e-5);
             assert_eq!(cached.gradients.len(), whole.gradients.len());
             for name in whole.gradients.keys() {
                 for (found, expected) in values(&cached, name).iter().zip(values(&whole, name)) {
@@ -182,8 +187,8 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_step() {
         let (first, again) = (gradients(2, 0.2), gradients(2, 0.2));
-        assert_eq!(first.loss, again.loss);
+        assert_eq!(first.loss().unwrap(), again.loss().unwrap());
         assert!(first.gradients.keys().all(|name| values(&first, name) == values(&again, name)));
-        assert_ne!(first.loss, gradients(2, 0.0).loss);
+        assert_ne!(first.loss().unwrap(), gradients(2, 0.0).loss().unwrap());
     }
 }

@@ -18,7 +18,7 @@ pub use batches::{Example, Plan, text_key};
 pub use checkpoint::Checkpoints;
 pub use gradients::{BatchGradients, batch_gradients};
 pub use losses::{Distance, Objective};
-pub use optimizer::{AdamW, AdamWOptions};
+pub use optimizer::{AdamW, AdamWOptions, Reading};
 pub use options::TrainingOptions;
 pub use schedule::Schedule;
 pub use trainer::{Judge, TrainingOutcome, train};

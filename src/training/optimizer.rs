@@ -6,6 +6,8 @@ use candle_core::{Device, Tensor};
 use serde::Serialize;
 
 use super::Result;
+#[cfg(feature = "cuda")]
+use super::adamw_cuda::Gauge;
 use super::adamw_loop::{Update, squares};
 use crate::encoder::Parameters;
 
@@ -34,6 +36,20 @@ pub struct AdamW {
     options: AdamWOptions,
     step: usize,
     moments: BTreeMap<String, Moments>,
+    readings: Vec<Reading>,
+    /// Whether a loss or a norm was no number: nothing moves any more.
+    broken: bool,
+    #[cfg(feature = "cuda")]
+    gauge: Option<Gauge>,
+}
+
+/// What a step came to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reading {
+    /// The loss.
+    pub loss: f64,
+    /// The norm of all gradients together.
+    pub norm: f64,
 }
 
 /// The running means of a parameter's gradient and of its square.
@@ -63,7 +79,19 @@ fn decays(name: &str) -> bool {
 impl AdamW {
     /// An optimizer that has seen nothing.
     pub const fn new(options: AdamWOptions) -> Self {
-        Self { options, step: 0, moments: BTreeMap::new() }
+        Self::at(options, 0, BTreeMap::new())
+    }
+
+    const fn at(options: AdamWOptions, step: usize, moments: BTreeMap<String, Moments>) -> Self {
+        Self {
+            options,
+            step,
+            moments,
+            readings: Vec::new(),
+            broken: false,
+            #[cfg(feature = "cuda")]
+            gauge: None,
+        }
     }
 
     /// Steps taken.
@@ -75,7 +103,10 @@ impl AdamW {
     pub fn gradient_norm(gradients: &BTreeMap<String, Tensor>) -> Result<f64> {
         #[cfg(feature = "cuda")]
         if let Some(Device::Cuda(device)) = gradients.values().next().map(Tensor::device) {
-            return Ok(super::adamw_cuda::squares(device, gradients.values())?.sqrt());
+            // A gauge that is used once: its loss is none.
+            let mut gauge = Gauge::new(device)?;
+            gauge.measure(None, gradients.values(), 0.0)?;
+            return Ok(gauge.readings()?.first().map_or(0.0, |reading| reading.norm));
         }
         // On a device the sums stay there and come over together: one wait, not one a parameter.
         let (host, device): (Vec<_>, Vec<_>) = gradients.values().partition(|gradient| gradient.device().is_cpu());
@@ -91,6 +122,51 @@ impl AdamW {
         Ok(sum.sqrt())
     }
 
+    /// Takes a step: gradients whose norm is above `limit` are scaled down to it; 0: never. Where the loss or the norm is
+    /// no finite number nothing moves, then and in all steps to come.
+    ///
+    /// On an NVIDIA GPU nothing waits for it: [`AdamW::readings`] does.
+    pub fn step(
+        &mut self,
+        parameters: &Parameters,
+        loss: &Tensor,
+        gradients: &BTreeMap<String, Tensor>,
+        rate: f64,
+        limit: f64,
+    ) -> Result<()> {
+        #[cfg(feature = "cuda")]
+        if let Some(Device::Cuda(device)) = gradients.values().next().map(Tensor::device) {
+            if self.gauge.as_ref().is_some_and(Gauge::is_full) {
+                let read = self.readings()?;
+                self.readings = read;
+            }
+            let gauge = match &mut self.gauge {
+                Some(gauge) => gauge,
+                none => none.insert(Gauge::new(device)?),
+            };
+            let clip = gauge.measure(Some(loss), gradients.values(), limit)?;
+            return self.apply(parameters, gradients, rate, 1.0, clip);
+        }
+        let reading = Reading { loss: f64::from(loss.to_scalar::<f32>()?), norm: Self::gradient_norm(gradients)? };
+        self.readings.push(reading);
+        self.broken |= !(reading.loss.is_finite() && reading.norm.is_finite());
+        if self.broken {
+            return Ok(());
+        }
+        let scale = if limit > 0.0 && reading.norm > limit { limit / reading.norm } else { 1.0 };
+        self.update(parameters, gradients, rate, scale)
+    }
+
+    /// What the steps taken since the last call came to, one each; waits until a GPU has taken them.
+    #[cfg_attr(not(feature = "cuda"), allow(clippy::unnecessary_wraps))] // a GPU's values may not come over
+    pub fn readings(&mut self) -> Result<Vec<Reading>> {
+        #[cfg(feature = "cuda")]
+        if let Some(gauge) = &mut self.gauge {
+            self.readings.extend(gauge.readings()?);
+        }
+        Ok(std::mem::take(&mut self.readings))
+    }
+
     /// Moves every parameter that has a gradient; each gradient counts `scale` times.
     pub fn update(
         &mut self,
@@ -99,7 +175,20 @@ impl AdamW {
         rate: f64,
         scale: f64,
     ) -> Result<()> {
+        self.apply(parameters, gradients, rate, scale, 0)
+    }
+
+    /// Where `clip` is an address on the GPU, the number there stands in for `scale`.
+    fn apply(
+        &mut self,
+        parameters: &Parameters,
+        gradients: &BTreeMap<String, Tensor>,
+        rate: f64,
+        scale: f64,
+        clip: u64,
+    ) -> Result<()> {
         self.step += 1;
+        let _ = clip; // only a GPU's kernels look there
         #[cfg(feature = "cuda")]
         let on_gpu = match gradients.values().next().map(Tensor::device) {
             Some(Device::Cuda(device)) => Some(super::adamw_cuda::Updater::new(device)?),
@@ -120,7 +209,7 @@ impl AdamW {
                 Moments::Device(first, second) if on_gpu.is_some() => {
                     if let Some(updater) = &on_gpu {
                         let tensors = [var.as_tensor(), &*first, &*second, &gradient];
-                        super::adamw_cuda::update(updater, tensors, &update.on_gpu())?;
+                        super::adamw_cuda::update(updater, tensors, &update.on_gpu(), clip)?;
                     }
                 }
                 Moments::Device(first, second) => {
@@ -172,6 +261,6 @@ impl AdamW {
             };
             moments.insert(name, of_name);
         }
-        Ok(Self { options, step, moments })
+        Ok(Self::at(options, step, moments))
     }
 }

@@ -44,6 +44,9 @@ pub struct TrainingOptions {
     pub max_steps: Option<usize>,
     /// The seed of everything random.
     pub seed: u64,
+    /// Steps whose loss and gradient norm are read together; none: one, on a GPU ten. What is learnt is the same.
+    #[serde(skip)]
+    pub report_every: Option<usize>,
 }
 
 impl TrainingOptions {
@@ -73,6 +76,7 @@ impl TrainingOptions {
             save_steps: settings.save_steps,
             max_steps: settings.max_steps,
             seed: settings.seed,
+            report_every: None,
         }
     }
 

@@ -3,9 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
+use candle_core::Device;
+
 use super::checkpoint::State;
 use super::gradients::batch_gradients;
-use super::{AdamW, Checkpoints, Error, Example, Plan, Result, TrainingOptions, mix};
+use super::{AdamW, Checkpoints, Error, Example, Plan, Reading, Result, TrainingOptions, mix};
 use crate::encoder::{Encoder, Snapshot, self_test};
 use crate::progress::{Clock, Event, Observer};
 use crate::workspace::{Digest, Hasher};
@@ -15,13 +17,17 @@ pub type Judge<'a> = dyn FnMut(&Encoder) -> Result<f64> + 'a;
 
 /// The smallest rate at which a step must be seen in f32 parameters.
 const VISIBLE_RATE: f64 = 1e-7;
+/// Steps whose values are read together on a GPU: it stands still while its host waits for them.
+const READ_TOGETHER: usize = 10;
+/// After so long they are read however few they are: what little is lost is nothing to steps that take their time.
+const READ_AFTER: Duration = Duration::from_secs(1);
 
 /// What came of a training.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainingOutcome {
     /// Steps taken, those before a resume included.
     pub steps: usize,
-    /// Examples a second in the median step.
+    /// Examples a second in the median step; steps that were read together count as equals.
     pub pairs_per_s: f64,
     /// Tokens a second in the median step.
     pub tokens_per_s: f64,
@@ -81,13 +87,24 @@ pub fn train(
         optimizer,
         state,
         steps,
+        read_together: options.report_every.unwrap_or(match encoder.device() {
+            Device::Cuda(_) => READ_TOGETHER,
+            Device::Cpu | Device::Metal(_) => 1,
+        }),
+        unread: Vec::new(),
+        unread_since: Duration::ZERO,
         times: Vec::new(),
     };
     let begun = clock.monotonic();
     match trainer.run(&plan, begun) {
         // Asked to stop while dev was scored.
         Err(error) if error.is_stop() => trainer.stop(begun),
-        result => result,
+        // The steps before it are told; where one of them diverged, that is the cause.
+        Err(error) => match trainer.read() {
+            Err(diverged @ Error::Diverged { .. }) => Err(diverged),
+            _ => Err(error),
+        },
+        finished => finished,
     }
 }
 
@@ -119,8 +136,32 @@ struct Trainer<'a, 'j> {
     optimizer: AdamW,
     state: State,
     steps: usize,
-    /// Seconds, examples and tokens of each step of this process.
-    times: Vec<(f64, usize, usize)>,
+    /// Steps whose values are read together.
+    read_together: usize,
+    /// The steps taken since the last reading: nobody knows yet what they came to.
+    unread: Vec<Step>,
+    /// When the first of them began.
+    unread_since: Duration,
+    /// Each step of this process.
+    times: Vec<Pace>,
+}
+
+/// A step that was taken.
+struct Step {
+    number: usize,
+    epoch: usize,
+    batch: usize,
+    pairs: Vec<usize>,
+    tokens: usize,
+    rate: f64,
+}
+
+/// How fast a step was: as fast as those that were read with it.
+#[derive(Clone, Copy)]
+struct Pace {
+    seconds: f64,
+    pairs_per_s: f64,
+    tokens_per_s: f64,
 }
 
 impl Trainer<'_, '_> {
@@ -151,65 +192,88 @@ impl Trainer<'_, '_> {
         self.finish(begun)
     }
 
-    fn step(&mut self, batch: &[usize], epoch: usize, number: usize) -> Result<()> {
-        let begun = self.clock.monotonic();
-        let step = self.state.step + 1;
-        let chosen: Vec<&Example> = batch.iter().map(|&at| &self.examples[at]).collect();
-        let seed = mix(self.options.seed, step as u64);
+    fn step(&mut self, pairs: &[usize], epoch: usize, batch: usize) -> Result<()> {
+        if self.unread.is_empty() {
+            self.unread_since = self.clock.monotonic();
+        }
+        let number = self.state.step + 1;
+        let chosen: Vec<&Example> = pairs.iter().map(|&at| &self.examples[at]).collect();
         let found = batch_gradients(
             self.encoder,
             &chosen,
             self.options.objective,
             self.options.micro_batch,
             self.options.dropout,
-            seed,
+            mix(self.options.seed, number as u64),
         )?;
-        let norm = AdamW::gradient_norm(&found.gradients)?;
-        for (what, value) in [("loss", found.loss), ("gradient norm", norm)] {
-            if !value.is_finite() {
-                return Err(Error::Diverged { step, epoch, batch: number, what, value, pairs: batch.to_vec() });
+        let rate = self.options.lr * self.options.schedule.factor(number, self.steps);
+        let first = self.times.is_empty() && self.unread.is_empty() && rate > VISIBLE_RATE;
+        let before = first.then(|| Snapshot::of(self.encoder)).transpose()?;
+        let parameters = self.encoder.parameters();
+        self.optimizer.step(parameters, &found.loss, &found.gradients, rate, self.options.max_grad_norm)?;
+        self.state.step = number;
+        self.unread.push(Step { number, epoch, batch, pairs: pairs.to_vec(), tokens: found.tokens, rate });
+        if let Some(before) = before {
+            let norm = self.read()?.map_or(0.0, |reading| reading.norm);
+            if norm > 0.0 {
+                before.check_moved(self.encoder)?;
             }
         }
-        let limit = self.options.max_grad_norm;
-        let scale = if limit > 0.0 && norm > limit { limit / norm } else { 1.0 };
-        let rate = self.options.lr * self.options.schedule.factor(step, self.steps);
-        let first = self.times.is_empty() && rate > VISIBLE_RATE && norm > 0.0;
-        let before = first.then(|| Snapshot::of(self.encoder)).transpose()?;
-        self.optimizer.update(self.encoder.parameters(), &found.gradients, rate, scale)?;
-        if let Some(before) = before {
-            before.check_moved(self.encoder)?;
+        let since = self.clock.monotonic().saturating_sub(self.unread_since);
+        if self.unread.len() >= self.read_together || since >= READ_AFTER {
+            self.read()?;
         }
-        self.state.step = step;
-        self.state.losses.push(found.loss);
-        let seconds = self.clock.monotonic().checked_sub(begun).unwrap().as_secs_f64();
-        self.times.push((seconds, batch.len(), found.tokens));
-        self.report(found.loss, rate, norm, found.tokens as f64 / seconds, batch.len() as f64 / seconds);
 
-        let look = step.is_multiple_of(self.options.eval_every(self.steps)) || step == self.steps;
+        let look = number.is_multiple_of(self.options.eval_every(self.steps)) || number == self.steps;
         if look {
             self.look()?;
         }
         // Asked first: whatever the reason for this checkpoint, it answers the request.
         let asked = self.observer.checkpoint_requested();
-        if asked || step.is_multiple_of(self.options.save_every(self.steps)) || step == self.steps {
-            self.save();
+        if asked || number.is_multiple_of(self.options.save_every(self.steps)) || number == self.steps {
+            self.save()?;
         }
-        if look && step < self.steps {
+        if look && number < self.steps {
             self.observer.on(Event::phase("train"));
         }
         Ok(())
     }
 
-    fn report(&self, loss: f64, rate: f64, norm: f64, tokens_per_s: f64, pairs_per_s: f64) {
-        let values = [
-            ("loss", loss),
-            ("learning_rate", rate),
-            ("gradient_norm", norm),
-            ("tokens_per_s", tokens_per_s),
-            ("pairs_per_s", pairs_per_s),
-        ];
-        self.observer.on(Event::Scalar { step: self.state.step as u64, values: values.into() });
+    /// Reads what the unread steps came to, checks and reports it; says what the last one did. Nothing that depends on a
+    /// step is kept before.
+    fn read(&mut self) -> Result<Option<Reading>> {
+        let steps = std::mem::take(&mut self.unread);
+        if steps.is_empty() {
+            return Ok(None);
+        }
+        let readings = self.optimizer.readings()?;
+        let seconds = self.clock.monotonic().saturating_sub(self.unread_since).as_secs_f64().max(1e-9);
+        let of_steps = |count: fn(&Step) -> usize| steps.iter().map(count).sum::<usize>() as f64 / seconds;
+        let pace = Pace {
+            seconds: seconds / steps.len() as f64,
+            pairs_per_s: of_steps(|step| step.pairs.len()),
+            tokens_per_s: of_steps(|step| step.tokens),
+        };
+        for (step, reading) in steps.into_iter().zip(&readings) {
+            for (what, value) in [("loss", reading.loss), ("gradient norm", reading.norm)] {
+                if !value.is_finite() {
+                    let Step { number, epoch, batch, pairs, .. } = step;
+                    return Err(Error::Diverged { step: number, epoch, batch, what, value, pairs });
+                }
+            }
+            self.state.losses.push(reading.loss);
+            self.times.push(pace);
+            let values = [
+                ("loss", reading.loss),
+                ("learning_rate", step.rate),
+                ("gradient_norm", reading.norm),
+                ("tokens_per_s", pace.tokens_per_s),
+                ("pairs_per_s", pace.pairs_per_s),
+            ];
+            self.observer.on(Event::Scalar { step: step.number as u64, values: values.into() });
+        }
         self.observer.on(Event::progress(self.state.step, self.steps, "steps"));
+        Ok(readings.last().copied())
     }
 
     fn score(&mut self, step: usize) -> Result<Option<f64>> {
@@ -222,6 +286,7 @@ impl Trainer<'_, '_> {
 
     /// Looks at dev and keeps the parameters where they are the best so far.
     fn look(&mut self) -> Result<()> {
+        self.read()?;
         let step = self.state.step;
         let Some(score) = self.score(step)? else { return Ok(()) };
         if self.state.best.is_none_or(|(best, _)| score > best) {
@@ -237,11 +302,13 @@ impl Trainer<'_, '_> {
     }
 
     /// A checkpoint that cannot be written costs safety, not the training.
-    fn save(&self) {
+    fn save(&mut self) -> Result<()> {
+        self.read()?;
         match self.checkpoints.save(self.encoder, &self.optimizer, &self.state) {
             Ok(folder) => self.announce(&folder, false),
             Err(error) => self.warn_of_checkpoint(&error),
         }
+        Ok(())
     }
 
     fn announce(&self, folder: &Path, best: bool) {
@@ -255,6 +322,7 @@ impl Trainer<'_, '_> {
     }
 
     fn stop(&mut self, begun: Duration) -> Result<TrainingOutcome> {
+        self.read()?;
         self.checkpoints
             .save(self.encoder, &self.optimizer, &self.state)
             .map(|folder| self.announce(&folder, false))?;
@@ -276,16 +344,16 @@ impl Trainer<'_, '_> {
     }
 
     fn outcome(&self, begun: Duration, best_dev: Option<f64>, best_step: usize, stopped: bool) -> TrainingOutcome {
-        let median = |of: &dyn Fn(&(f64, usize, usize)) -> f64| {
+        let median = |of: fn(&Pace) -> f64| {
             let mut values: Vec<f64> = self.times.iter().map(of).collect();
             values.sort_by(f64::total_cmp);
             values.get(values.len() / 2).copied().unwrap_or_default()
         };
         TrainingOutcome {
             steps: self.state.step,
-            pairs_per_s: median(&|(seconds, pairs, _)| *pairs as f64 / seconds.max(1e-9)),
-            tokens_per_s: median(&|(seconds, _, tokens)| *tokens as f64 / seconds.max(1e-9)),
-            step_s: median(&|(seconds, ..)| *seconds),
+            pairs_per_s: median(|pace| pace.pairs_per_s),
+            tokens_per_s: median(|pace| pace.tokens_per_s),
+            step_s: median(|pace| pace.seconds),
             train_s: self.clock.monotonic().checked_sub(begun).unwrap().as_secs_f64(),
             base_dev: self.state.base_dev,
             best_dev,
@@ -295,3 +363,6 @@ impl Trainer<'_, '_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,14 @@
 //! Kernels, buffers and matrix products on one GPU, all on candle's stream.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::cuda_backend::cudarc::cublas::{result as cublas, sys as cublas_sys};
 use candle_core::cuda_backend::cudarc::driver::{
-    CudaFunction, CudaSlice, CudaStream, DevicePtr as _, DevicePtrMut as _, LaunchConfig, PushKernelArg as _,
-    result as driver_result, sys as driver,
+    CudaEvent, CudaFunction, CudaSlice, CudaStream, DevicePtr as _, DevicePtrMut as _, LaunchConfig, PinnedHostSlice,
+    PushKernelArg as _, result as driver_result, sys as driver,
 };
 use candle_core::cuda_backend::cudarc::nvrtc::{CompileOptions, compile_ptx_with_opts};
 use candle_core::op::BackpropOp;
@@ -17,6 +18,8 @@ use candle_core::{CudaDevice, CudaStorage, Result, Shape, Storage, Tensor};
 const SOURCE: &str = concat!(include_str!("common.cu"), include_str!("rows.cu"), include_str!("attention.cu"));
 /// The least compute capability: bf16 came with Ampere.
 const LEAST_CAPABILITY: i32 = 8;
+/// Transfers to the GPU that can be under way at once: so far the host gets ahead of it.
+const TRANSFERS: usize = 4;
 
 /// An error of the driver or a library, as candle tells errors.
 pub(super) fn failed(error: impl fmt::Display) -> candle_core::Error {
@@ -52,6 +55,20 @@ pub(super) struct Gpu {
     pub(super) stream: Arc<CudaStream>,
     pub(super) kernels: Kernels,
     pool: Arc<Mutex<Vec<Spare>>>,
+    transfers: Mutex<VecDeque<Transfer>>,
+}
+
+/// Memory of the host that the GPU fetches from by itself. From any other the driver copies when all work before is done.
+struct Transfer {
+    values: PinnedHostSlice<u8>,
+    /// Comes when it was fetched.
+    fetched: CudaEvent,
+}
+
+impl Drop for Transfer {
+    fn drop(&mut self) {
+        let _ = self.fetched.synchronize(); // an error shows where the stream is used next
+    }
 }
 
 impl fmt::Debug for Gpu {
@@ -62,7 +79,7 @@ impl fmt::Debug for Gpu {
 
 /// Memory that nobody uses now.
 struct Spare {
-    slice: CudaSlice<u8>,
+    _slice: CudaSlice<u8>,
     pointer: u64,
     bytes: usize,
 }
@@ -84,10 +101,6 @@ impl Buffer {
     /// Its address.
     pub(super) fn at(&self) -> u64 {
         self.spare.pointer
-    }
-
-    pub(super) fn slice_mut(&mut self) -> &mut CudaSlice<u8> {
-        &mut self.spare.slice
     }
 }
 
@@ -190,7 +203,7 @@ impl Gpu {
         let ptx = compile_ptx_with_opts(SOURCE, options).map_err(|error| failed(format!("{error:?}")))?;
         let module = format!("lapidary-encoder-{hidden}-{inner}-{head}");
         let kernels = Kernels::load(device, &module, &ptx.to_src())?;
-        Ok(Some(Self { device: device.clone(), stream, kernels, pool: Arc::default() }))
+        Ok(Some(Self { device: device.clone(), stream, kernels, pool: Arc::default(), transfers: Mutex::default() }))
     }
 
     /// Memory of at least so many bytes; what it holds is left from before.
@@ -211,19 +224,35 @@ impl Gpu {
                 // SAFETY: whoever reads it has written it before, on the same stream.
                 let slice = unsafe { self.device.alloc::<u8>(bytes)? };
                 let pointer = slice.device_ptr(&self.stream).0;
-                Spare { slice, pointer, bytes }
+                Spare { _slice: slice, pointer, bytes }
             }
         };
         Ok(Buffer { spare: ManuallyDrop::new(spare), pool: Arc::clone(&self.pool) })
     }
 
-    /// Memory that holds these values.
+    /// Memory that will hold these values for all that is launched from now on. Waits only where [`TRANSFERS`] are under
+    /// way.
     pub(super) fn upload<T: plain::Plain>(&self, values: &[T]) -> Result<Buffer> {
         let bytes = T::bytes(values);
-        let mut buffer = self.buffer(bytes.len())?;
-        let mut part = buffer.slice_mut().slice_mut(..bytes.len());
-        self.stream.memcpy_htod(bytes, &mut part).map_err(failed)?;
-        drop(part);
+        let buffer = self.buffer(bytes.len())?;
+        let mut transfers = self.transfers.lock().unwrap_or_else(PoisonError::into_inner);
+        let oldest = if transfers.len() < TRANSFERS { None } else { transfers.pop_front() };
+        let mut transfer = match oldest {
+            Some(oldest) if oldest.values.len() >= bytes.len() => oldest,
+            _ => {
+                let context = self.stream.context();
+                // SAFETY: what is fetched from it is written to it just before.
+                let values = unsafe { context.alloc_pinned(bytes.len().next_power_of_two()) }.map_err(failed)?;
+                Transfer { values, fetched: context.new_event(None).map_err(failed)? }
+            }
+        };
+        transfer.fetched.synchronize().map_err(failed)?;
+        let values = &mut transfer.values.as_mut_slice().map_err(failed)?[..bytes.len()];
+        values.copy_from_slice(bytes);
+        // SAFETY: so many bytes are there and here, and here they stay as they are until they were fetched.
+        unsafe { driver_result::memcpy_htod_async(buffer.at(), values, self.stream.cu_stream()) }.map_err(failed)?;
+        transfer.fetched.record(&self.stream).map_err(failed)?;
+        transfers.push_back(transfer);
         Ok(buffer)
     }
 

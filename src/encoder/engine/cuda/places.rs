@@ -7,7 +7,7 @@ use super::{Engine, SINGLE};
 use crate::encoder::Pooling;
 use crate::encoder::engine::Input;
 
-/// Where the rows of a batch are. All of it is sent to the GPU at once: each sending costs a wait.
+/// Where the rows of a batch are. All of it is sent to the GPU at once.
 #[derive(Debug)]
 pub(super) struct Places {
     pub(super) rows: usize,
