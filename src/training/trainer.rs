@@ -4,8 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::checkpoint::State;
-use super::gradients::batch_gradients;
-use super::{AdamW, Checkpoints, Error, Example, Plan, Result, TrainingOptions, mix};
+use super::{AdamW, Checkpoints, Crew, Error, Example, GradientOptions, Plan, Ranks, Result, TrainingOptions, mix};
 use crate::encoder::{Encoder, Snapshot, self_test};
 use crate::progress::{Clock, Event, Observer};
 use crate::workspace::{Digest, Hasher};
@@ -41,9 +40,10 @@ pub struct TrainingOutcome {
     pub stopped: bool,
 }
 
-/// Trains the encoder in place; at the end it holds the parameters that scored best on dev, or the last ones without dev.
+/// Trains the encoder of rank 0 in place, together with its replicas; at the end it holds the parameters that scored best on
+/// dev, or the last ones without dev.
 pub fn train(
-    encoder: &Encoder,
+    ranks: &Ranks<'_>,
     examples: &[Example],
     options: &TrainingOptions,
     judge: Option<&mut Judge<'_>>,
@@ -51,6 +51,7 @@ pub fn train(
     observer: &dyn Observer,
     clock: &dyn Clock,
 ) -> Result<TrainingOutcome> {
+    let encoder = ranks.first();
     let plan = Plan::new(examples, options.batch, options.seed);
     let mut steps = plan.steps(options.epochs)?;
     steps = steps.min(options.max_steps.unwrap_or(steps));
@@ -70,25 +71,31 @@ pub fn train(
         }
         None => (AdamW::new(options.optimizer), State { of, step: 0, base_dev: None, best: None, losses: Vec::new() }),
     };
-    let mut trainer = Trainer {
-        encoder,
-        examples,
-        options,
-        checkpoints,
-        observer,
-        clock,
-        judge,
-        optimizer,
-        state,
-        steps,
-        times: Vec::new(),
-    };
-    let begun = clock.monotonic();
-    match trainer.run(&plan, begun) {
-        // Asked to stop while dev was scored.
-        Err(error) if error.is_stop() => trainer.stop(begun),
-        result => result,
-    }
+    ranks.run(options.optimizer, |crew| {
+        if state.step > 0 {
+            crew.spread(&optimizer)?;
+        }
+        let mut trainer = Trainer {
+            encoder,
+            crew,
+            examples,
+            options,
+            checkpoints,
+            observer,
+            clock,
+            judge,
+            optimizer,
+            state,
+            steps,
+            times: Vec::new(),
+        };
+        let begun = clock.monotonic();
+        match trainer.run(&plan, begun) {
+            // Asked to stop while dev was scored.
+            Err(error) if error.is_stop() => trainer.stop(begun),
+            result => result,
+        }
+    })
 }
 
 /// What a checkpoint must be a checkpoint of: settings that decide losses, examples, the parameters at the start.
@@ -108,9 +115,10 @@ fn identity(encoder: &Encoder, plan: &Plan<'_>, options: &TrainingOptions) -> Re
     Ok(hasher.finish())
 }
 
-struct Trainer<'a, 'j> {
+struct Trainer<'a, 'e, 'j> {
     encoder: &'a Encoder,
-    examples: &'a [Example],
+    crew: &'a Crew<'e>,
+    examples: &'e [Example],
     options: &'a TrainingOptions,
     checkpoints: &'a Checkpoints,
     observer: &'a dyn Observer,
@@ -123,7 +131,7 @@ struct Trainer<'a, 'j> {
     times: Vec<(f64, usize, usize)>,
 }
 
-impl Trainer<'_, '_> {
+impl Trainer<'_, '_, '_> {
     fn run(&mut self, plan: &Plan<'_>, begun: Duration) -> Result<TrainingOutcome> {
         if self.state.step == 0 && self.state.base_dev.is_none() {
             self.state.base_dev = self.score(0)?;
@@ -156,16 +164,16 @@ impl Trainer<'_, '_> {
         let step = self.state.step + 1;
         let chosen: Vec<&Example> = batch.iter().map(|&at| &self.examples[at]).collect();
         let seed = mix(self.options.seed, step as u64);
-        let found = batch_gradients(
-            self.encoder,
-            &chosen,
-            self.options.objective,
-            self.options.micro_batch,
-            self.options.dropout,
+        let options = GradientOptions {
+            objective: self.options.objective,
+            micro_batch: self.options.micro_batch,
+            dropout: self.options.dropout,
             seed,
-        )?;
+        };
+        let found = self.crew.gradients(&chosen, options)?;
         let norm = AdamW::gradient_norm(&found.gradients)?;
-        for (what, value) in [("loss", found.loss), ("gradient norm", norm)] {
+        let loss = found.loss()?;
+        for (what, value) in [("loss", loss), ("gradient norm", norm)] {
             if !value.is_finite() {
                 return Err(Error::Diverged { step, epoch, batch: number, what, value, pairs: batch.to_vec() });
             }
@@ -175,15 +183,16 @@ impl Trainer<'_, '_> {
         let rate = self.options.lr * self.options.schedule.factor(step, self.steps);
         let first = self.times.is_empty() && rate > VISIBLE_RATE && norm > 0.0;
         let before = first.then(|| Snapshot::of(self.encoder)).transpose()?;
-        self.optimizer.update(self.encoder.parameters(), &found.gradients, rate, scale)?;
+        self.crew.update(&mut self.optimizer, &found.gradients, rate, scale)?;
         if let Some(before) = before {
             before.check_moved(self.encoder)?;
+            self.crew.check_equal()?;
         }
         self.state.step = step;
-        self.state.losses.push(found.loss);
+        self.state.losses.push(loss);
         let seconds = self.clock.monotonic().checked_sub(begun).unwrap().as_secs_f64();
         self.times.push((seconds, batch.len(), found.tokens));
-        self.report(found.loss, rate, norm, found.tokens as f64 / seconds, batch.len() as f64 / seconds);
+        self.report(loss, rate, norm, found.tokens as f64 / seconds, batch.len() as f64 / seconds);
 
         let look = step.is_multiple_of(self.options.eval_every(self.steps)) || step == self.steps;
         if look {
@@ -262,11 +271,13 @@ impl Trainer<'_, '_> {
     }
 
     fn finish(&mut self, begun: Duration) -> Result<TrainingOutcome> {
+        self.crew.check_equal()?;
         let Some((score, step)) = self.state.best else {
             return Ok(self.outcome(begun, None, self.state.step, false));
         };
         if step != self.state.step {
             self.checkpoints.load_best(self.encoder)?;
+            self.crew.spread(&self.optimizer)?;
             self.observer.on(Event::note(format!("step {step} was the best on dev: its parameters are kept")));
         }
         if self.state.base_dev.is_some_and(|base| score < base) {
