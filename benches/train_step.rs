@@ -1,8 +1,10 @@
 //! One training step of a MiniLM-sized encoder (6 layers, 384 wide, 12 heads, 1536 inside, 30,522 tokens): MNRL with dropout,
 //! forward, backward and `AdamW`, every text full length. Prints milliseconds of the median step.
 //!
-//!     cargo bench --bench train_step -- [--device cpu|cuda] [--precision f32|bf16] [--check] [BATCHxLENGTH ...]
+//!     cargo bench --bench train_step -- [--device cpu|cuda|cuda:0,cuda:1] [--precision f32|bf16] [--micro-batch N] [--check] [BATCHxLENGTH ...]
 //!
+//! Several devices take the step together; the batch is that of all of them. `--micro-batch` counts the texts that a device
+//! embeds at a time, as many as there are pairs where nothing is said: what it cannot take at once it embeds twice.
 //! `--check` compares the gradients of the engine with those of the composed operators in f32 on a ragged batch first.
 
 mod minilm;
@@ -12,18 +14,22 @@ use std::time::Instant;
 use candle_core::Tensor;
 use lapidary::encoder::{Encoder, Place};
 use lapidary::settings::Precision;
-use lapidary::training::{AdamW, AdamWOptions, Example, Objective, batch_gradients};
+use lapidary::training::{
+    AdamW, AdamWOptions, BatchGradients, Example, GradientOptions, Objective, Ranks, batch_gradients,
+};
 
 const OBJECTIVE: Objective = Objective::Mnrl { scale: 20.0, symmetric: false };
 const DROPOUT: f32 = 0.1;
 
 fn main() {
     let (mut device, mut precision, mut check, mut sizes) = ("cpu".to_owned(), "f32".to_owned(), false, Vec::new());
+    let mut micro_batch = None;
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--device" => device = arguments.next().unwrap_or_default(),
             "--precision" => precision = arguments.next().unwrap_or_default(),
+            "--micro-batch" => micro_batch = arguments.next().map(|texts| texts.parse().expect("a number of texts")),
             "--check" => check = true,
             "--bench" => {}
             size => {
@@ -33,7 +39,7 @@ fn main() {
         }
     }
     if sizes.is_empty() {
-        sizes = if device == "cpu" { vec![(16, 128)] } else { vec![(64, 128), (256, 128), (64, 256)] };
+        sizes = if device.starts_with("cpu") { vec![(16, 128)] } else { vec![(64, 128), (256, 128), (64, 256)] };
     }
     let place = Place::find(&device).expect("a device");
     let precision = if precision == "bf16" { Precision::Bf16 } else { Precision::F32 };
@@ -42,8 +48,12 @@ fn main() {
         compare(&mut encoder, precision);
     }
     encoder.set_precision(precision);
+    let ranks = Ranks::of(&encoder, &place.others).expect("replicas");
+    if let Some(event) = ranks.told() {
+        println!("{event:?}");
+    }
     for (batch, length) in sizes {
-        measure(&encoder, &device, precision, batch, length);
+        measure(&ranks, &place.name, precision, (batch, length), micro_batch.unwrap_or(batch));
     }
 }
 
@@ -57,29 +67,37 @@ fn examples(batch: usize, length: usize, round: usize) -> Vec<Example> {
     (0..batch).map(example).collect()
 }
 
-fn measure(encoder: &Encoder, device: &str, precision: Precision, batch: usize, length: usize) {
+fn measure(ranks: &Ranks<'_>, device: &str, precision: Precision, (batch, length): (usize, usize), micro_batch: usize) {
+    let encoder = ranks.first();
     let mut optimizer = AdamW::new(AdamWOptions::default());
-    let steps = if device == "cpu" { 7 } else { 35 };
+    let steps = if device.starts_with("cpu") { 7 } else { 35 };
     let (mut times, mut losses) = (Vec::new(), Vec::new());
-    for step in 0..steps {
-        let examples = examples(batch, length, step);
-        let chosen: Vec<&Example> = examples.iter().collect();
-        let begun = Instant::now();
-        let found = batch_gradients(encoder, &chosen, OBJECTIVE, batch, DROPOUT, step as u64).expect("gradients");
-        let norm = AdamW::gradient_norm(&found.gradients).expect("a norm");
-        let scale = if norm > 1.0 { 1.0 / norm } else { 1.0 };
-        optimizer.update(encoder.parameters(), &found.gradients, 2e-5, scale).expect("a step");
-        encoder.device().synchronize().expect("the device");
-        if step >= 2 {
-            times.push(begun.elapsed().as_secs_f64() * 1e3);
+    let rounds: Vec<Vec<Example>> = (0..steps).map(|step| examples(batch, length, step)).collect();
+    let measured = ranks.run(AdamWOptions::default(), |crew| {
+        // The replicas are where the sizes before left them, their optimizers are new: so is this.
+        crew.spread(&optimizer)?;
+        for (step, examples) in rounds.iter().enumerate() {
+            let chosen: Vec<&Example> = examples.iter().collect();
+            let options = GradientOptions { objective: OBJECTIVE, micro_batch, dropout: DROPOUT, seed: step as u64 };
+            let begun = Instant::now();
+            let found = crew.gradients(&chosen, options)?;
+            let norm = AdamW::gradient_norm(&found.gradients)?;
+            let scale = if norm > 1.0 { 1.0 / norm } else { 1.0 };
+            crew.update(&mut optimizer, &found.gradients, 2e-5, scale)?;
+            encoder.device().synchronize()?;
+            if step >= 2 {
+                times.push(begun.elapsed().as_secs_f64() * 1e3);
+            }
+            losses.push(found.loss()?);
         }
-        losses.push(found.loss);
-    }
+        crew.check_equal()
+    });
+    measured.expect("steps, after which all replicas are equal");
     times.sort_by(f64::total_cmp);
     let median = times[times.len() / 2];
     let tokens = 2.0 * (batch * length) as f64 / median * 1e3;
     println!(
-        "lapidary {device} {precision:?} batch {batch} length {length}: {median:.2} ms/step ({:.2} to {:.2}), {tokens:.0} tokens/s, loss {:.4} to {:.4}",
+        "lapidary {device} {precision:?} batch {batch} length {length} micro-batch {micro_batch}: {median:.2} ms/step ({:.2} to {:.2}), {tokens:.0} tokens/s, loss {:.4} to {:.4}",
         times[0],
         times[times.len() - 1],
         losses[0],
@@ -107,7 +125,8 @@ fn compare(encoder: &mut Encoder, precision: Precision) {
     let cached = batch_gradients(encoder, &chosen, OBJECTIVE, 2, 0.0, 1).expect("gradients");
     let norm = |tensor: &Tensor| tensor.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap().sqrt();
     let apart = |a: &Tensor, b: &Tensor| norm(&(a - b).unwrap()) / norm(a).max(1e-12);
-    println!("loss {} composed, {} here, {} in groups", reference.loss, found.loss, cached.loss);
+    let loss = |found: &BatchGradients| found.loss().expect("a loss");
+    println!("loss {} composed, {} here, {} in groups", loss(&reference), loss(&found), loss(&cached));
     let mut distances: Vec<(f32, f32, f32, &String)> = reference
         .gradients
         .iter()
@@ -124,5 +143,5 @@ fn compare(encoder: &mut Encoder, precision: Precision) {
         (gradient - &twice.gradients[name]).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap()
             == 0.0
     });
-    println!("with dropout: loss {}, the same bits twice: {same}", again.loss);
+    println!("with dropout: loss {}, the same bits twice: {same}", loss(&again));
 }

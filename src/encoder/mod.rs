@@ -70,7 +70,9 @@ pub enum Error {
     #[error("{}: no tokenizer.json in this folder", .0.display())]
     NoTokenizerIn(PathBuf),
     /// No name of a device.
-    #[error("--device {0}: must be auto, cpu, cuda, cuda:N or metal; several GPUs to train on: cuda:0,cuda:1 or cuda:all")]
+    #[error(
+        "--device {0}: must be auto, cpu, cuda, cuda:N or metal; several GPUs to train on: cuda:0,cuda:1 or cuda:all"
+    )]
     UnknownDevice(String),
     /// Names of devices that cannot work together.
     #[error("--device {list}: {problem}")]

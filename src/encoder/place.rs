@@ -148,7 +148,10 @@ mod tests {
 
     #[test]
     fn lists_are_read_and_refused() {
-        assert_eq!((ordinal("cuda"), ordinal("cuda:3"), ordinal("cuda3"), ordinal("cuda:x")), (Some(0), Some(3), None, None));
+        assert_eq!(
+            (ordinal("cuda"), ordinal("cuda:3"), ordinal("cuda3"), ordinal("cuda:x")),
+            (Some(0), Some(3), None, None)
+        );
         let place = Place::find("cpu, cpu,cpu").unwrap();
         assert_eq!((place.name.as_str(), place.others.len(), place.first()), ("cpu,cpu,cpu", 2, "cpu"));
         assert_eq!(place.devices(), ["cpu"]);

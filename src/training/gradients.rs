@@ -136,7 +136,7 @@ fn groups<'a>(texts: &[&[u32]], share: &'a [usize], micro_batch: usize) -> Vec<&
     let mut groups = Vec::new();
     let mut rest = share;
     while let Some(&first) = rest.first() {
-        let fitting = longest * micro_batch.max(1) / texts[first].len().max(1);
+        let fitting = longest.saturating_mul(micro_batch.max(1)) / texts[first].len().max(1);
         let (group, others) = rest.split_at(fitting.clamp(1, rest.len()));
         groups.push(group);
         rest = others;

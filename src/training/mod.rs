@@ -72,7 +72,7 @@ pub enum Error {
         problem: String,
     },
     /// What ended another rank.
-    #[error("rank {rank} of several: {error}")]
+    #[error("rank {rank}, on device {} of those that --device names: {error}", rank + 1)]
     Rank {
         /// Which one, from 0.
         rank: usize,

@@ -22,8 +22,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use candle_core::{Device, Tensor};
 
-pub(super) use self::exchange::{Alone, Exchange, sum_gradients};
 use self::exchange::Host;
+pub(super) use self::exchange::{Alone, Exchange, sum_gradients};
 use self::meeting::{Failure, Meeting};
 pub(super) use self::share::{deal, places};
 use super::gradients::share_of_gradients;
@@ -87,7 +87,7 @@ impl<'a> Ranks<'a> {
     /// panic goes on here.
     pub fn run<'e, T>(&'e self, options: AdamWOptions, work: impl FnOnce(&Crew<'e>) -> Result<T>) -> Result<T> {
         let meeting = Arc::new(Meeting::new(self.count()));
-        let result = std::thread::scope(|scope| {
+        let (result, before) = std::thread::scope(|scope| {
             // Dropped on every way out, panics included: that ends the others.
             let mut crew = Crew {
                 encoder: self.first,
@@ -109,14 +109,18 @@ impl<'a> Ranks<'a> {
             bind(self.first.device())?;
             let result = work(&crew);
             crew.done = result.is_ok();
-            result
+            // What failed before this rank did is why it did: an exchange that is aborted leaves no numbers.
+            let before = if result.is_err() { meeting.take_failure() } else { None };
+            Ok::<_, Error>((result, before))
+        })?;
+        let failure = before.or_else(|| match result {
+            Ok(_) | Err(Error::RankEnded) => meeting.take_failure(),
+            Err(_) => None,
         });
-        match (result, meeting.take_failure()) {
-            (Err(Error::RankEnded) | Ok(_), Some((_, Failure::Panic(panic)))) => resume_unwind(panic),
-            (Err(Error::RankEnded) | Ok(_), Some((rank, Failure::Error(error)))) => {
-                Err(Error::Rank { rank, error: Box::new(error) })
-            }
-            (result, _) => result,
+        match failure {
+            Some((_, Failure::Panic(panic))) => resume_unwind(panic),
+            Some((rank, Failure::Error(error))) => Err(Error::Rank { rank, error: Box::new(error) }),
+            None => result,
         }
     }
 
@@ -149,11 +153,7 @@ fn link(first: &Encoder, others: &[Encoder]) -> Link {
 
 #[cfg(not(feature = "cuda"))]
 fn link(first: &Encoder, _others: &[Encoder]) -> Link {
-    if first.device().is_cpu() {
-        Link::Host
-    } else {
-        Link::Slow("only NVIDIA's GPUs have a library for it".to_owned())
-    }
+    if first.device().is_cpu() { Link::Host } else { Link::Slow("only NVIDIA's GPUs have a library for it".to_owned()) }
 }
 
 /// What rank 0 orders.
@@ -166,6 +166,9 @@ enum Order<'e> {
     Take(Arc<Whole>),
     /// A fingerprint of the parameters.
     Show(Sender<Snapshot>),
+    /// A panic: no input is known that leads to one.
+    #[cfg(test)]
+    Panic,
 }
 
 /// All that a rank must know to go on as rank 0 does, in host memory.
@@ -315,6 +318,8 @@ fn follow(
             }
             // Nobody waits for the answer only where rank 0 has ended.
             Order::Show(answer) => drop(answer.send(Snapshot::of(encoder)?)),
+            #[cfg(test)]
+            Order::Panic => panic!("rank {} has a fault", exchange.rank()),
         }
     }
     // Errors of a GPU may come late.

@@ -8,7 +8,7 @@
 #![allow(unsafe_code)] // a library that takes addresses
 
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use candle_core::op::BackpropOp;
 use candle_core::{CudaDevice, CudaStorage, Device, Storage, Tensor};
@@ -34,18 +34,24 @@ struct Communicator(*mut c_void);
 // SAFETY: NCCL lets any thread use a communicator, one at a time.
 unsafe impl Send for Communicator {}
 
-/// The functions that are used here; they live as long as the library.
+/// The functions that are used here. The library stays once it is loaded: it has threads of its own.
 struct Functions {
     version: unsafe extern "C" fn(*mut c_int) -> c_int,
     init_all: unsafe extern "C" fn(*mut *mut c_void, c_int, *const c_int) -> c_int,
     all_gather: unsafe extern "C" fn(*const c_void, *mut c_void, usize, c_int, *mut c_void, *mut c_void) -> c_int,
-    all_reduce: unsafe extern "C" fn(*const c_void, *mut c_void, usize, c_int, c_int, *mut c_void, *mut c_void) -> c_int,
+    all_reduce:
+        unsafe extern "C" fn(*const c_void, *mut c_void, usize, c_int, c_int, *mut c_void, *mut c_void) -> c_int,
     abort: unsafe extern "C" fn(*mut c_void) -> c_int,
     error: unsafe extern "C" fn(c_int) -> *const c_char,
     _library: Library,
 }
 
 impl Functions {
+    fn get() -> Result<&'static Self, String> {
+        static LOADED: OnceLock<Result<Functions, String>> = OnceLock::new();
+        LOADED.get_or_init(Self::load).as_ref().map_err(Clone::clone)
+    }
+
     fn load() -> Result<Self, String> {
         let mut problem = String::new();
         for name in NAMES {
@@ -86,14 +92,14 @@ impl Functions {
 
 /// All ranks' communicators; none once they were aborted.
 pub(super) struct Group {
-    functions: Functions,
+    functions: &'static Functions,
     communicators: Vec<Mutex<Option<Communicator>>>,
 }
 
 impl Group {
     /// Joins GPUs; an error says why they cannot be.
     pub(super) fn of(devices: &[&CudaDevice]) -> Result<Self, String> {
-        let functions = Functions::load()?;
+        let functions = Functions::get()?;
         let ordinals: Vec<c_int> =
             devices.iter().map(|device| device.cuda_stream().context().ordinal() as c_int).collect();
         let mut communicators = vec![std::ptr::null_mut(); devices.len()];
@@ -166,7 +172,7 @@ impl Nccl {
         stream.context().bind_to_thread().map_err(|error| failed(error.to_string()))?;
         let communicator = self.group.communicators[self.rank].lock().unwrap_or_else(PoisonError::into_inner);
         let Some(Communicator(at)) = &*communicator else { return Err(Error::RankEnded) };
-        let status = function(&self.group.functions, *at, stream.cu_stream().cast());
+        let status = function(self.group.functions, *at, stream.cu_stream().cast());
         Ok(self.group.functions.check(status).map_err(failed)?)
     }
 }
