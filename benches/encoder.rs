@@ -31,7 +31,9 @@ fn main() {
         let count = count.first().map_or(1000, |count| count.parse().expect("a number of passages"));
         passages(Path::new(data), Path::new(model), count, precision);
     } else {
-        [64, 128, 256].into_iter().for_each(|length| tokens(length, precision));
+        for length in [64, 128, 256] {
+            tokens(length, precision);
+        }
     }
 }
 

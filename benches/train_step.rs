@@ -2,8 +2,10 @@
 //! forward, backward and `AdamW`, every text full length. Prints milliseconds of the median step, where the loss of each is read
 //! before the next begins, and on a GPU also as the trainer reads it, ten steps at a time.
 //!
-//!     cargo bench --bench train_step -- [--device cpu|cuda] [--precision f32|bf16] [--check] [BATCHxLENGTH ...]
+//!     cargo bench --bench train_step -- [--device cpu|cuda|cuda:0,cuda:1] [--precision f32|bf16] [--micro-batch N] [--check] [BATCHxLENGTH ...]
 //!
+//! Several devices take the step together; the batch is that of all of them. `--micro-batch` counts the texts that a device
+//! embeds at a time, all of them where nothing is said: what it cannot take at once it embeds twice.
 //! `--check` compares the gradients of the engine with those of the composed operators in f32 on a ragged batch first.
 
 mod minilm;
@@ -13,7 +15,9 @@ use std::time::Instant;
 use candle_core::Tensor;
 use lapidary::encoder::{Encoder, Place};
 use lapidary::settings::Precision;
-use lapidary::training::{AdamW, AdamWOptions, BatchGradients, Example, Objective, batch_gradients};
+use lapidary::training::{
+    AdamW, AdamWOptions, BatchGradients, Error, Example, GradientOptions, Objective, Ranks, batch_gradients,
+};
 
 const OBJECTIVE: Objective = Objective::Mnrl { scale: 20.0, symmetric: false };
 const DROPOUT: f32 = 0.1;
@@ -22,11 +26,13 @@ const READ_TOGETHER: usize = 10;
 
 fn main() {
     let (mut device, mut precision, mut check, mut sizes) = ("cpu".to_owned(), "f32".to_owned(), false, Vec::new());
+    let mut micro_batch = None;
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--device" => device = arguments.next().unwrap_or_default(),
             "--precision" => precision = arguments.next().unwrap_or_default(),
+            "--micro-batch" => micro_batch = arguments.next().map(|texts| texts.parse().expect("a number of texts")),
             "--check" => check = true,
             "--bench" => {}
             size => {
@@ -36,7 +42,7 @@ fn main() {
         }
     }
     if sizes.is_empty() {
-        sizes = if device == "cpu" { vec![(16, 128)] } else { vec![(64, 128), (256, 128), (64, 256)] };
+        sizes = if device.starts_with("cpu") { vec![(16, 128)] } else { vec![(64, 128), (256, 128), (64, 256)] };
     }
     let place = Place::find(&device).expect("a device");
     let precision = if precision == "bf16" { Precision::Bf16 } else { Precision::F32 };
@@ -45,8 +51,12 @@ fn main() {
         compare(&mut encoder, precision);
     }
     encoder.set_precision(precision);
+    let ranks = Ranks::of(&encoder, &place.others).expect("replicas");
+    if let Some(event) = ranks.told() {
+        println!("{event:?}");
+    }
     for (batch, length) in sizes {
-        measure(&encoder, &device, precision, batch, length);
+        measure(&ranks, &place.name, precision, (batch, length), micro_batch.unwrap_or(2 * batch));
     }
 }
 
@@ -61,32 +71,43 @@ fn examples(batch: usize, length: usize, round: usize) -> Vec<Example> {
 }
 
 /// Steps read one by one, and as the trainer reads them on a GPU: so many at a time.
-fn measure(encoder: &Encoder, device: &str, precision: Precision, batch: usize, length: usize) {
-    let (groups, together) = (5, if device == "cpu" { 1 } else { READ_TOGETHER });
+fn measure(ranks: &Ranks<'_>, device: &str, precision: Precision, (batch, length): (usize, usize), micro_batch: usize) {
+    let (groups, together) = (5, if device.starts_with("cpu") { 1 } else { READ_TOGETHER });
+    let count = 2 + groups * together * if together > 1 { 2 } else { 1 };
+    let batches: Vec<Vec<Example>> = (0..count).map(|step| examples(batch, length, step)).collect();
     let mut optimizer = AdamW::new(AdamWOptions::default());
-    let mut number = 0;
-    let mut group = |steps: usize| {
-        let batches: Vec<Vec<Example>> = (number..number + steps).map(|step| examples(batch, length, step)).collect();
-        let begun = Instant::now();
-        for examples in &batches {
-            let chosen: Vec<&Example> = examples.iter().collect();
-            let found = batch_gradients(encoder, &chosen, OBJECTIVE, 2 * batch, DROPOUT, number as u64).expect("gradients");
-            optimizer.step(encoder.parameters(), &found.loss, &found.gradients, 2e-5, 1.0).expect("a step");
-            number += 1;
+    let (mut alone, mut grouped) = (Vec::new(), Vec::new());
+    let measured = ranks.run(AdamWOptions::default(), |crew| {
+        // The replicas are where the sizes before left them, their optimizers are new: so is this.
+        crew.spread(&optimizer)?;
+        let mut number = 0;
+        let mut group = |steps: usize| {
+            let begun = Instant::now();
+            for examples in &batches[number..number + steps] {
+                let chosen: Vec<&Example> = examples.iter().collect();
+                let options =
+                    GradientOptions { objective: OBJECTIVE, micro_batch, dropout: DROPOUT, seed: number as u64 };
+                let found = crew.gradients(&chosen, options)?;
+                crew.step(&mut optimizer, &found, 2e-5, 1.0)?;
+                number += 1;
+            }
+            let readings = optimizer.readings()?;
+            ranks.first().device().synchronize()?;
+            Ok((begun.elapsed().as_secs_f64() * 1e3 / steps as f64, readings[0].loss))
+        };
+        let mut times =
+            |groups: usize, steps: usize| (0..groups).map(|_| group(steps)).collect::<Result<Vec<_>, Error>>();
+        times(2, 1)?;
+        alone = times(groups * together, 1)?;
+        if together > 1 {
+            grouped = times(groups, together)?;
         }
-        let readings = optimizer.readings().expect("readings");
-        encoder.device().synchronize().expect("the device");
-        let milliseconds = begun.elapsed().as_secs_f64() * 1e3 / steps as f64;
-        assert_eq!(readings.len(), steps);
-        (milliseconds, readings[0].loss)
-    };
-    for _ in 0..2 {
-        group(1);
-    }
-    let alone: Vec<(f64, f64)> = (0..groups * together).map(|_| group(1)).collect();
-    tell(&format!("lapidary {device} {precision:?} batch {batch} length {length}"), alone, batch * length);
+        crew.check_equal()
+    });
+    measured.expect("steps, after which all replicas are equal");
+    let what = format!("lapidary {device} {precision:?} batch {batch} length {length} micro-batch {micro_batch}");
+    tell(&what, alone, batch * length);
     if together > 1 {
-        let grouped = (0..groups).map(|_| group(together)).collect();
         tell(&format!("  the loss read every {together} steps"), grouped, batch * length);
     }
 }

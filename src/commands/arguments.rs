@@ -81,7 +81,7 @@ pub(super) fn with_globals(command: Command) -> Command {
                 .value_name("DEVICE")
                 .global(true)
                 .default_value("auto")
-                .help("auto, cpu, cuda, cuda:N or metal"),
+                .help("auto, cpu, cuda, cuda:N or metal; cuda:0,cuda:1 or cuda:all to train on several GPUs"),
         )
         .arg(
             Arg::new("threads")

@@ -168,14 +168,17 @@ impl Invocation {
             resume,
         };
         let result = caught(|| {
-            // Held until the work is done.
-            let mut ticket = if job.trains() { self.queue(workspace, session, place, resume) } else { None };
-            if let Some(ticket) = &mut ticket {
+            // Held until the work is done. One device after the other, in the same order for all who train: of two runs that
+            // each want what the other has, both would wait for ever.
+            let mut tickets = Vec::new();
+            for device in if job.trains() { place.devices() } else { Vec::new() } {
+                let Some(mut ticket) = self.queue(workspace, session, device, resume) else { continue };
                 match ticket.wait(session) {
                     Ok(true) => {}
                     Ok(false) => return Err(jobs::Error::Stopped),
                     Err(error) => session.on(without_queue(&error)),
                 }
+                tickets.push(ticket);
             }
             job.run(&context)
         });
@@ -200,13 +203,13 @@ impl Invocation {
         }
     }
 
-    /// A place in the queue of the device; none where there can be no queue, which stops no training.
-    fn queue(&self, workspace: &Workspace, session: &Session<'_>, place: &Place, resume: bool) -> Option<Ticket> {
+    /// A place in the queue of a device; none where there can be no queue, which stops no training.
+    fn queue(&self, workspace: &Workspace, session: &Session<'_>, device: &str, resume: bool) -> Option<Ticket> {
         // A resumed run joins at the end; others stand in the order in which they were asked for.
         let now = self.clock.unix_ms();
         let since = if resume { now } else { session.run().record().map_or(now, |record| record.created_unix_ms) };
         let waiting = Waiting::new(session.run(), workspace.root());
-        let ticket = Queue::of_device(workspace.root(), &place.name).and_then(|queue| queue.enter(&waiting, since));
+        let ticket = Queue::of_device(workspace.root(), device).and_then(|queue| queue.enter(&waiting, since));
         ticket.map_err(|error| session.on(without_queue(&error))).ok()
     }
 

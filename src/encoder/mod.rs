@@ -72,8 +72,18 @@ pub enum Error {
     #[error("{}: no tokenizer.json in this folder", .0.display())]
     NoTokenizerIn(PathBuf),
     /// No name of a device.
-    #[error("--device {0}: must be auto, cpu, cuda, cuda:N or metal")]
+    #[error(
+        "--device {0}: must be auto, cpu, cuda, cuda:N or metal; several GPUs to train on: cuda:0,cuda:1 or cuda:all"
+    )]
     UnknownDevice(String),
+    /// Names of devices that cannot work together.
+    #[error("--device {list}: {problem}")]
+    DeviceList {
+        /// What was asked for.
+        list: String,
+        /// Why not.
+        problem: &'static str,
+    },
     /// A device that cannot be used.
     #[error("{0}")]
     NoDevice(String),

@@ -159,6 +159,12 @@ impl Encoder {
         Ok(encoder)
     }
 
+    /// The same encoder on a device, with parameters of its own. What is not trained stays where it was.
+    pub fn replica(&self, device: &Device) -> Result<Self> {
+        let (parameters, engine) = (self.parameters.copied_to(device)?, Arc::new(Engine::on(device)));
+        Ok(Self { parameters, device: device.clone(), engine, ..self.clone() })
+    }
+
     /// The shape of the transformer.
     pub fn config(&self) -> &BertConfig {
         &self.config

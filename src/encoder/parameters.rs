@@ -33,6 +33,14 @@ impl Parameters {
         self.0.values().map(|var| var.elem_count()).sum()
     }
 
+    /// Copies of them on a device.
+    pub(super) fn copied_to(&self, device: &Device) -> Result<Self> {
+        let copy = |(name, var): (&String, &Var)| {
+            Ok((name.clone(), Var::from_tensor(&var.as_detached_tensor().to_device(device)?)?))
+        };
+        self.0.iter().map(copy).collect::<Result<_>>().map(Self)
+    }
+
     pub(super) fn insert(&mut self, name: &str, var: Var) {
         self.0.insert(name.to_owned(), var);
     }

@@ -68,7 +68,7 @@ pub fn self_test(encoder: &Encoder) -> Result<()> {
 }
 
 /// A fingerprint of every parameter, to see whether a step moved it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot(BTreeMap<String, Vec<u8>>);
 
 impl Snapshot {

@@ -41,7 +41,7 @@ impl Context<'_> {
 
     /// Embeds through the workspace's cache.
     pub(super) fn vectors(&self) -> Vectors<'_> {
-        Vectors { workspace: self.workspace, place: &self.place.name, observer: self.observer }
+        Vectors { workspace: self.workspace, place: self.place.first(), observer: self.observer }
     }
 
     /// Tokenizes through the workspace's cache.

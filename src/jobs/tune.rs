@@ -126,8 +126,10 @@ impl TuneJob {
         }
         let mut judge = |encoder: &Encoder| dev_set.as_mut().map_or(Ok(0.0), |dev| dev.mrr10(encoder, context));
         let judged: Option<&mut training::Judge<'_>> = if dev.is_empty() { None } else { Some(&mut judge) };
+        let ranks = training::Ranks::of(&encoder, &context.place.others)?;
+        ranks.told().into_iter().for_each(|event| context.observer.on(event));
         let outcome =
-            training::train(&encoder, &examples, &options, judged, &checkpoints, context.observer, context.clock)?;
+            training::train(&ranks, &examples, &options, judged, &checkpoints, context.observer, context.clock)?;
         if outcome.stopped {
             return Err(Error::Stopped);
         }

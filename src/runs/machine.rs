@@ -176,8 +176,8 @@ mod gpu {
 
     use super::MIB;
 
-    /// The GPU that a job computes on, where it does and the driver tells.
-    pub(super) struct Gpu(Option<(Nvml, Which)>);
+    /// The GPUs that a job computes on, where it does and the driver tells.
+    pub(super) struct Gpu(Option<(Nvml, Vec<Which>)>);
 
     enum Which {
         Index(u32),
@@ -186,25 +186,34 @@ mod gpu {
 
     impl Gpu {
         pub(super) fn new(device: &str) -> Self {
-            let ordinal = device.strip_prefix("cuda").map(|rest| rest.trim_start_matches(':').parse().unwrap_or(0));
             let visible = std::env::var("CUDA_VISIBLE_DEVICES").ok();
-            let found = ordinal.and_then(|ordinal| Some((Nvml::init().ok()?, which(ordinal, visible.as_deref())?)));
-            Self(found)
+            let ordinals = device
+                .split(',')
+                .filter_map(|name| Some(name.strip_prefix("cuda")?.trim_start_matches(':').parse().unwrap_or(0)));
+            let found: Vec<Which> = ordinals.filter_map(|ordinal| which(ordinal, visible.as_deref())).collect();
+            let nvml = if found.is_empty() { None } else { Nvml::init().ok() };
+            Self(nvml.map(|nvml| (nvml, found)))
         }
 
+        /// Of several GPUs, the mean of what they are used and the sum of their memory.
         pub(super) fn values(&self, put: &mut impl FnMut(&str, f64)) {
-            let Some((nvml, which)) = &self.0 else { return };
-            let device: Result<Device<'_>, _> = match which {
-                Which::Index(index) => nvml.device_by_index(*index),
-                Which::Uuid(uuid) => nvml.device_by_uuid(uuid.as_str()),
-            };
-            let Ok(device) = device else { return };
-            if let Ok(use_of) = device.utilization_rates() {
-                put("gpu_percent", f64::from(use_of.gpu));
+            let Some((nvml, found)) = &self.0 else { return };
+            let devices: Vec<Device<'_>> = found
+                .iter()
+                .filter_map(|which| match which {
+                    Which::Index(index) => nvml.device_by_index(*index).ok(),
+                    Which::Uuid(uuid) => nvml.device_by_uuid(uuid.as_str()).ok(),
+                })
+                .collect();
+            let used: Vec<f64> =
+                devices.iter().filter_map(|device| Some(f64::from(device.utilization_rates().ok()?.gpu))).collect();
+            if !used.is_empty() {
+                put("gpu_percent", used.iter().sum::<f64>() / used.len() as f64);
             }
-            if let Ok(memory) = device.memory_info() {
-                put("gpu_memory_used_mib", memory.used as f64 / MIB);
-                put("gpu_memory_total_mib", memory.total as f64 / MIB);
+            let memory: Vec<_> = devices.iter().filter_map(|device| device.memory_info().ok()).collect();
+            if !memory.is_empty() {
+                put("gpu_memory_used_mib", memory.iter().map(|memory| memory.used as f64).sum::<f64>() / MIB);
+                put("gpu_memory_total_mib", memory.iter().map(|memory| memory.total as f64).sum::<f64>() / MIB);
             }
         }
     }

@@ -235,7 +235,7 @@ settings! {
         dense: bool = false;
         /// Passes over the training pairs.
         epochs: f64 = 3.0, range 0.001..10000.0, unit "epochs";
-        /// Pairs in a batch: more pairs, more negatives for each.
+        /// Pairs in a batch, over all devices together: more pairs, more negatives for each.
         batch: usize = 32, range 2..65536, unit "pairs";
         /// Texts encoded at a time; the gradient is cached in between, so memory follows this and not the batch (`GradCache`, 2021); default: 8 on the CPU, 128 on a GPU.
         micro_batch: Option<usize> = None, range 1..65536, unit "texts";

@@ -47,7 +47,7 @@ fn kernel(device: &CudaDevice, name: &str) -> Result<CudaFunction> {
     Ok(device.get_or_load_custom_func(name, "lapidary-adamw", ptx)?.into_cuda_function())
 }
 
-fn address(tensor: &Tensor, stream: &CudaStream) -> Result<u64> {
+pub(super) fn address(tensor: &Tensor, stream: &CudaStream) -> Result<u64> {
     let (storage, layout) = tensor.storage_and_layout();
     let (Storage::Cuda(storage), Some((start, _))) = (&*storage, layout.contiguous_offsets()) else {
         candle_core::bail!("an optimizer's tensors are contiguous")
@@ -153,6 +153,11 @@ impl Gauge {
         unsafe { builder.launch(config) }.map_err(failed)?;
         self.taken += 1;
         Ok(clip)
+    }
+
+    /// Makes room for other steps; nobody will ask what the last ones came to.
+    pub(super) const fn forget(&mut self) {
+        self.taken = 0;
     }
 
     /// What the steps since the last call came to. Waits for them.

@@ -6,9 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{Tensor, Var};
+use candle_core::{DType, Tensor, Var};
 
 use super::losses::Objective;
+use super::ranks::{Alone, Exchange, deal, places, sum_gradients};
 use super::{Example, Result, mix};
 use crate::encoder::{Dropout, Encoder, Gradients, Pass};
 
@@ -30,6 +31,19 @@ impl BatchGradients {
     }
 }
 
+/// How the gradient of a batch is computed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GradientOptions {
+    /// What is minimised.
+    pub objective: Objective,
+    /// Texts held as activations at a time, on each device.
+    pub micro_batch: usize,
+    /// Share of values dropped; 0: none.
+    pub dropout: f32,
+    /// The seed of what is dropped.
+    pub seed: u64,
+}
+
 /// Loss and gradients of a batch of examples that all have as many negatives; at most `micro_batch` of them are held as
 /// activations at a time. `rate` 0 is no dropout.
 pub fn batch_gradients(
@@ -40,32 +54,45 @@ pub fn batch_gradients(
     rate: f32,
     seed: u64,
 ) -> Result<BatchGradients> {
+    share_of_gradients(encoder, &Alone, batch, GradientOptions { objective, micro_batch, dropout: rate, seed })
+}
+
+/// The same as one rank of several, all of which are given the same batch: each embeds its share of the texts and goes back
+/// through it; the loss is of the whole batch, and gradients are the sums of all ranks'.
+pub(super) fn share_of_gradients(
+    encoder: &Encoder,
+    exchange: &dyn Exchange,
+    batch: &[&Example],
+    options: GradientOptions,
+) -> Result<BatchGradients> {
     let queries = batch.iter().map(|example| &*example.query);
     let positives = batch.iter().map(|example| &*example.positive);
     let each = batch.iter().map(|example| example.negatives.len()).min().unwrap_or(0);
     let negatives = batch.iter().flat_map(|example| example.negatives.iter().take(each).map(|text| &**text));
     let texts: Vec<&[u32]> = queries.chain(positives).chain(negatives).collect();
     let tokens = texts.iter().map(|text| text.len()).sum();
-    let dropout =
-        |group: usize| if rate > 0.0 { Dropout::On { rate, seed: mix(seed, group as u64) } } else { Dropout::Off };
     let loss_of = |embeddings: &Tensor| -> candle_core::Result<Tensor> {
         let n = batch.len();
         let negatives = (each > 0).then(|| embeddings.narrow(0, 2 * n, n * each)).transpose()?;
-        objective.loss(&embeddings.narrow(0, 0, n)?, &embeddings.narrow(0, n, n)?, negatives.as_ref())
+        options.objective.loss(&embeddings.narrow(0, 0, n)?, &embeddings.narrow(0, n, n)?, negatives.as_ref())
     };
 
-    let groups = groups(&texts, micro_batch);
+    let (rank, device) = (exchange.rank(), encoder.device());
+    let shares = deal(&texts, exchange.ranks());
+    let share = &shares[rank];
+    let all: Vec<Vec<&[usize]>> = shares.iter().map(|share| groups(&texts, share, options.micro_batch)).collect();
+    let groups = &all[rank];
+    // Groups are numbered through, so that no two of a step drop the same values, whichever rank has them.
+    let first: usize = all[..rank].iter().map(Vec::len).sum();
+    let dropout = |group: usize| match options.dropout {
+        rate if rate > 0.0 => Dropout::On { rate, seed: mix(options.seed, (first + group) as u64) },
+        _ => Dropout::Off,
+    };
     let chosen = |group: &[usize]| group.iter().map(|&at| texts[at]).collect::<Vec<_>>();
-    // The embeddings stand in the order of the groups; `places` brings them into the order of the texts.
-    let mut places = vec![0_u32; texts.len()];
-    for (place, &at) in groups.iter().flatten().enumerate() {
-        places[at] = place as u32;
-    }
-    let places = Tensor::new(places, encoder.device())?;
 
-    // A batch of one group keeps its pass; of several, each group is embedded again when its share of the gradient is known.
+    // A share of one group keeps its pass; of several, each group is embedded again when its part of the gradient is known.
     let mut passes: Vec<Option<Pass>> = Vec::new();
-    let mut embedded = Vec::with_capacity(groups.len());
+    let mut embedded = Vec::with_capacity(groups.len() + 1);
     for (at, group) in groups.iter().enumerate() {
         if groups.len() == 1 {
             let pass = encoder.pass(&chosen(group), dropout(at))?;
@@ -76,43 +103,43 @@ pub fn batch_gradients(
             passes.push(None);
         }
     }
-    let leaves = Var::from_tensor(&Tensor::cat(&embedded, 0)?)?;
+    // Every rank hands in as many rows. They come back in the order of ranks and groups; `places` brings them into the order
+    // of the texts, and leaves out what is there to fill up.
+    let rows = shares.iter().map(Vec::len).max().unwrap_or(0);
+    if share.len() < rows {
+        embedded.push(Tensor::zeros((rows - share.len(), encoder.dim()), DType::F32, device)?);
+    }
+    let leaves = Var::from_tensor(&exchange.gather(&Tensor::cat(&embedded, 0)?)?)?;
+    let places = Tensor::new(places(&shares, texts.len(), rows), device)?;
     let loss = loss_of(&leaves.index_select(&places, 0)?)?;
     let store = loss.backward()?;
     let mut gradients = Gradients::default();
     if let Some(cached) = store.get(&leaves) {
-        let mut start = 0;
+        let mut start = rank * rows;
         for (at, (group, pass)) in groups.iter().zip(passes).enumerate() {
-            let share = cached.narrow(0, start, group.len())?.contiguous()?.detach();
+            let part = cached.narrow(0, start, group.len())?.contiguous()?.detach();
             start += group.len();
             let pass = match pass {
                 Some(pass) => pass,
                 None => encoder.pass(&chosen(group), dropout(at))?,
             };
-            encoder.backward(pass, &share, &mut gradients)?;
+            encoder.backward(pass, &part, &mut gradients)?;
         }
     }
-    Ok(BatchGradients { loss: loss.detach(), gradients: gradients.finish()?, tokens })
+    Ok(BatchGradients { loss: loss.detach(), gradients: sum_gradients(exchange, gradients.finish()?)?, tokens })
 }
 
-/// Texts of like length together, as many as make no more tokens than `micro_batch` texts of the greatest length.
-fn groups(texts: &[&[u32]], micro_batch: usize) -> Vec<Vec<usize>> {
-    let mut order: Vec<usize> = (0..texts.len()).collect();
-    order.sort_by_key(|&at| (std::cmp::Reverse(texts[at].len()), at));
-    let budget = order.first().map_or(0, |&at| texts[at].len()) * micro_batch.max(1);
-    let mut groups: Vec<Vec<usize>> = Vec::new();
-    let mut used = usize::MAX;
-    let mut widest = 0;
-    for at in order {
-        // Where texts are padded, each costs as much as the longest of its group.
-        if used.saturating_add(widest) > budget {
-            groups.push(Vec::new());
-            (used, widest) = (0, texts[at].len());
-        }
-        used += widest;
-        if let Some(group) = groups.last_mut() {
-            group.push(at);
-        }
+/// A share's texts, which stand by length, in groups of as many as make no more tokens than `micro_batch` of the longest.
+fn groups<'a>(texts: &[&[u32]], share: &'a [usize], micro_batch: usize) -> Vec<&'a [usize]> {
+    let longest = texts.iter().map(|text| text.len()).max().unwrap_or(0);
+    // Where texts are padded, each costs as much as the longest of its group.
+    let mut groups = Vec::new();
+    let mut rest = share;
+    while let Some(&first) = rest.first() {
+        let fitting = longest.saturating_mul(micro_batch.max(1)) / texts[first].len().max(1);
+        let (group, others) = rest.split_at(fitting.clamp(1, rest.len()));
+        groups.push(group);
+        rest = others;
     }
     groups
 }

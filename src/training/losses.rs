@@ -1,6 +1,6 @@
 //! What training minimises, over the embeddings of a batch.
 
-use std::sync::{Mutex, PoisonError};
+use std::cell::RefCell;
 
 use candle_core::{D, DType, Result, Tensor};
 use serde::Serialize;
@@ -80,20 +80,23 @@ fn diagonal_cross_entropy(scores: &Tensor) -> Result<Tensor> {
     (normalizers - right)?.mean_all()
 }
 
+thread_local! {
+    /// The last diagonal of this thread, which computes on one device.
+    static LAST: RefCell<Option<Tensor>> = const { RefCell::new(None) };
+}
+
 /// Ones on the diagonal. The last one is kept: batches are alike, and sending it makes a device wait.
 fn diagonal(rows: usize, columns: usize, like: &Tensor) -> Result<Tensor> {
-    static LAST: Mutex<Option<Tensor>> = Mutex::new(None);
-    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(last) = &*last
+    if let Some(last) = LAST.with_borrow(Clone::clone)
         && last.dims() == [rows, columns]
         && last.dtype() == like.dtype()
         && last.device().same_device(like.device())
     {
-        return Ok(last.clone());
+        return Ok(last);
     }
     let values: Vec<f32> = (0..rows * columns).map(|at| if at % columns == at / columns { 1.0 } else { 0.0 }).collect();
     let diagonal = Tensor::from_vec(values, (rows, columns), like.device())?.to_dtype(like.dtype())?;
-    *last = Some(diagonal.clone());
+    LAST.set(Some(diagonal.clone()));
     Ok(diagonal)
 }
 

@@ -11,15 +11,17 @@ mod gradients;
 mod losses;
 mod optimizer;
 mod options;
+mod ranks;
 mod schedule;
 mod trainer;
 
 pub use batches::{Example, Plan, text_key};
 pub use checkpoint::Checkpoints;
-pub use gradients::{BatchGradients, batch_gradients};
+pub use gradients::{BatchGradients, GradientOptions, batch_gradients};
 pub use losses::{Distance, Objective};
 pub use optimizer::{AdamW, AdamWOptions, Reading};
 pub use options::TrainingOptions;
+pub use ranks::{Crew, Ranks};
 pub use schedule::Schedule;
 pub use trainer::{Judge, TrainingOutcome, train};
 
@@ -68,6 +70,30 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong with it.
         problem: String,
+    },
+    /// What ended another rank.
+    #[error("rank {rank}, on device {} of those that --device names: {error}", rank + 1)]
+    Rank {
+        /// Which one, from 0.
+        rank: usize,
+        /// Its reason.
+        error: Box<Error>,
+    },
+    /// Another rank ended; its own error says why.
+    #[error("another rank ended")]
+    RankEnded,
+    /// Replicas that took different steps.
+    #[error(
+        "rank {0}: its parameters are no longer those of rank 0, after the same steps; train on one device, and report this"
+    )]
+    RanksApart(usize),
+    /// No thread for a rank.
+    #[error("starting a thread for rank {rank}: {source}")]
+    NoThread {
+        /// Which one.
+        rank: usize,
+        /// What the system said.
+        source: std::io::Error,
     },
     /// A job's own reason, from judging a checkpoint.
     #[error("judging a checkpoint: {0}")]

@@ -167,6 +167,15 @@ impl AdamW {
         Ok(std::mem::take(&mut self.readings))
     }
 
+    /// Leaves what the steps so far came to unread.
+    pub(super) fn forget_readings(&mut self) {
+        #[cfg(feature = "cuda")]
+        if let Some(gauge) = &mut self.gauge {
+            gauge.forget();
+        }
+        self.readings.clear();
+    }
+
     /// Moves every parameter that has a gradient; each gradient counts `scale` times.
     pub fn update(
         &mut self,

@@ -6,8 +6,9 @@ use std::time::Duration;
 use candle_core::Device;
 
 use super::checkpoint::State;
-use super::gradients::batch_gradients;
-use super::{AdamW, Checkpoints, Error, Example, Plan, Reading, Result, TrainingOptions, mix};
+use super::{
+    AdamW, Checkpoints, Crew, Error, Example, GradientOptions, Plan, Ranks, Reading, Result, TrainingOptions, mix,
+};
 use crate::encoder::{Encoder, Snapshot, self_test};
 use crate::progress::{Clock, Event, Observer};
 use crate::workspace::{Digest, Hasher};
@@ -47,9 +48,10 @@ pub struct TrainingOutcome {
     pub stopped: bool,
 }
 
-/// Trains the encoder in place; at the end it holds the parameters that scored best on dev, or the last ones without dev.
+/// Trains the encoder of rank 0 in place, together with its replicas; at the end it holds the parameters that scored best on
+/// dev, or the last ones without dev.
 pub fn train(
-    encoder: &Encoder,
+    ranks: &Ranks<'_>,
     examples: &[Example],
     options: &TrainingOptions,
     judge: Option<&mut Judge<'_>>,
@@ -57,6 +59,7 @@ pub fn train(
     observer: &dyn Observer,
     clock: &dyn Clock,
 ) -> Result<TrainingOutcome> {
+    let encoder = ranks.first();
     let plan = Plan::new(examples, options.batch, options.seed);
     let mut steps = plan.steps(options.epochs)?;
     steps = steps.min(options.max_steps.unwrap_or(steps));
@@ -76,36 +79,42 @@ pub fn train(
         }
         None => (AdamW::new(options.optimizer), State { of, step: 0, base_dev: None, best: None, losses: Vec::new() }),
     };
-    let mut trainer = Trainer {
-        encoder,
-        examples,
-        options,
-        checkpoints,
-        observer,
-        clock,
-        judge,
-        optimizer,
-        state,
-        steps,
-        read_together: options.report_every.unwrap_or(match encoder.device() {
-            Device::Cuda(_) => READ_TOGETHER,
-            Device::Cpu | Device::Metal(_) => 1,
-        }),
-        unread: Vec::new(),
-        unread_since: Duration::ZERO,
-        times: Vec::new(),
-    };
-    let begun = clock.monotonic();
-    match trainer.run(&plan, begun) {
-        // Asked to stop while dev was scored.
-        Err(error) if error.is_stop() => trainer.stop(begun),
-        // The steps before it are told; where one of them diverged, that is the cause.
-        Err(error) => match trainer.read() {
-            Err(diverged @ Error::Diverged { .. }) => Err(diverged),
-            _ => Err(error),
-        },
-        finished => finished,
-    }
+    ranks.run(options.optimizer, |crew| {
+        if state.step > 0 {
+            crew.spread(&optimizer)?;
+        }
+        let mut trainer = Trainer {
+            encoder,
+            crew,
+            examples,
+            options,
+            checkpoints,
+            observer,
+            clock,
+            judge,
+            optimizer,
+            state,
+            steps,
+            read_together: options.report_every.unwrap_or(match encoder.device() {
+                Device::Cuda(_) => READ_TOGETHER,
+                Device::Cpu | Device::Metal(_) => 1,
+            }),
+            unread: Vec::new(),
+            unread_since: Duration::ZERO,
+            times: Vec::new(),
+        };
+        let begun = clock.monotonic();
+        match trainer.run(&plan, begun) {
+            // Asked to stop while dev was scored.
+            Err(error) if error.is_stop() => trainer.stop(begun),
+            // The steps before it are told; where one of them diverged, that is the cause.
+            Err(error) => match trainer.read() {
+                Err(diverged @ Error::Diverged { .. }) => Err(diverged),
+                _ => Err(error),
+            },
+            finished => finished,
+        }
+    })
 }
 
 /// What a checkpoint must be a checkpoint of: settings that decide losses, examples, the parameters at the start.
@@ -125,9 +134,10 @@ fn identity(encoder: &Encoder, plan: &Plan<'_>, options: &TrainingOptions) -> Re
     Ok(hasher.finish())
 }
 
-struct Trainer<'a, 'j> {
+struct Trainer<'a, 'e, 'j> {
     encoder: &'a Encoder,
-    examples: &'a [Example],
+    crew: &'a Crew<'e>,
+    examples: &'e [Example],
     options: &'a TrainingOptions,
     checkpoints: &'a Checkpoints,
     observer: &'a dyn Observer,
@@ -164,7 +174,7 @@ struct Pace {
     tokens_per_s: f64,
 }
 
-impl Trainer<'_, '_> {
+impl Trainer<'_, '_, '_> {
     fn run(&mut self, plan: &Plan<'_>, begun: Duration) -> Result<TrainingOutcome> {
         if self.state.step == 0 && self.state.base_dev.is_none() {
             self.state.base_dev = self.score(0)?;
@@ -198,19 +208,17 @@ impl Trainer<'_, '_> {
         }
         let number = self.state.step + 1;
         let chosen: Vec<&Example> = pairs.iter().map(|&at| &self.examples[at]).collect();
-        let found = batch_gradients(
-            self.encoder,
-            &chosen,
-            self.options.objective,
-            self.options.micro_batch,
-            self.options.dropout,
-            mix(self.options.seed, number as u64),
-        )?;
+        let options = GradientOptions {
+            objective: self.options.objective,
+            micro_batch: self.options.micro_batch,
+            dropout: self.options.dropout,
+            seed: mix(self.options.seed, number as u64),
+        };
+        let found = self.crew.gradients(&chosen, options)?;
         let rate = self.options.lr * self.options.schedule.factor(number, self.steps);
         let first = self.times.is_empty() && self.unread.is_empty() && rate > VISIBLE_RATE;
         let before = first.then(|| Snapshot::of(self.encoder)).transpose()?;
-        let parameters = self.encoder.parameters();
-        self.optimizer.step(parameters, &found.loss, &found.gradients, rate, self.options.max_grad_norm)?;
+        self.crew.step(&mut self.optimizer, &found, rate, self.options.max_grad_norm)?;
         self.state.step = number;
         self.unread.push(Step { number, epoch, batch, pairs: pairs.to_vec(), tokens: found.tokens, rate });
         if let Some(before) = before {
@@ -218,6 +226,7 @@ impl Trainer<'_, '_> {
             if norm > 0.0 {
                 before.check_moved(self.encoder)?;
             }
+            self.crew.check_equal()?;
         }
         let since = self.clock.monotonic().saturating_sub(self.unread_since);
         if self.unread.len() >= self.read_together || since >= READ_AFTER {
@@ -330,11 +339,13 @@ impl Trainer<'_, '_> {
     }
 
     fn finish(&mut self, begun: Duration) -> Result<TrainingOutcome> {
+        self.crew.check_equal()?;
         let Some((score, step)) = self.state.best else {
             return Ok(self.outcome(begun, None, self.state.step, false));
         };
         if step != self.state.step {
             self.checkpoints.load_best(self.encoder)?;
+            self.crew.spread(&self.optimizer)?;
             self.observer.on(Event::note(format!("step {step} was the best on dev: its parameters are kept")));
         }
         if self.state.base_dev.is_some_and(|base| score < base) {

@@ -61,7 +61,7 @@ impl FormField {
             Of::Parameter(parameter) => parameter.description(),
             Of::Operand(operand) if operand.many => format!("{} (several, parted by spaces)", operand.help),
             Of::Operand(operand) => operand.help.to_owned(),
-            Of::Device => "Where to compute: auto, cpu, cuda, cuda:N or metal".to_owned(),
+            Of::Device => "Where to compute: auto, cpu, cuda, cuda:N or metal; several: cuda:0,cuda:1".to_owned(),
         }
     }
 
@@ -81,8 +81,9 @@ impl FormField {
             Of::Operand(_) => None,
             Of::Device => {
                 let ordinal = |rest: &str| rest.strip_prefix(':').is_some_and(|n| n.parse::<usize>().is_ok());
-                let known = matches!(given, "auto" | "cpu" | "cuda" | "metal")
-                    || given.strip_prefix("cuda").is_some_and(ordinal);
+                let gpu = |name: &str| name == "cuda" || name.strip_prefix("cuda").is_some_and(ordinal);
+                let known =
+                    matches!(given, "auto" | "cpu" | "metal" | "cuda:all") || given.split(',').map(str::trim).all(gpu);
                 (!known).then(|| format!("device {given}: must be auto, cpu, cuda, cuda:N or metal"))
             }
         };

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{from_environment, json, lapidary, sample_workspace};
+use crate::support::{Place, failure, from_environment, json, lapidary, sample_workspace};
 
 #[test]
 fn the_cycle_runs_on_the_sample_corpus() {
@@ -88,6 +88,17 @@ fn the_demo_tells_the_whole_story() {
     {
         assert!(said.contains(chapter), "{chapter} is missing:\n{said}");
     }
+}
+
+#[test]
+fn a_training_on_several_devices_names_them() {
+    let place = Place::with_pairs();
+    let call = ["tune", "--device", "cpu,cpu", "--max-steps", "1", "--batch", "6", "--max-length", "32"];
+    assert_eq!(json(&mut place.call(&call))["steps"], 1);
+    let manifest = std::fs::read(place.root.join("models/tuned/v1/manifest.json")).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&manifest).unwrap()["device"], "cpu,cpu");
+    let (_, text) = failure(place.call(&["tune"]).args(["--device", "cuda:1,cuda:1"]));
+    assert!(text.contains("--device cuda:1,cuda:1: names a GPU twice"), "{text}");
 }
 
 #[test]
