@@ -65,7 +65,7 @@ fn measure(encoder: &Encoder, device: &str, precision: Precision, batch: usize, 
         let examples = examples(batch, length, step);
         let chosen: Vec<&Example> = examples.iter().collect();
         let begun = Instant::now();
-        let found = batch_gradients(encoder, &chosen, OBJECTIVE, batch, DROPOUT, step as u64).expect("gradients");
+        let found = batch_gradients(encoder, &chosen, &OBJECTIVE, batch, DROPOUT, step as u64).expect("gradients");
         let norm = AdamW::gradient_norm(&found.gradients).expect("a norm");
         let scale = if norm > 1.0 { 1.0 / norm } else { 1.0 };
         optimizer.update(encoder.parameters(), &found.gradients, 2e-5, scale).expect("a step");
@@ -99,12 +99,12 @@ fn compare(encoder: &mut Encoder, precision: Precision) {
     let examples: Vec<Example> = lengths.iter().enumerate().map(pair).collect();
     let chosen: Vec<&Example> = examples.iter().collect();
     encoder.set_precision(Precision::F32);
-    let reference = batch_gradients(encoder, &chosen, OBJECTIVE, 64, 0.0, 1).expect("gradients");
+    let reference = batch_gradients(encoder, &chosen, &OBJECTIVE, 64, 0.0, 1).expect("gradients");
     encoder.set_precision(precision);
-    let found = batch_gradients(encoder, &chosen, OBJECTIVE, 64, 0.0, 1).expect("gradients");
-    let again = batch_gradients(encoder, &chosen, OBJECTIVE, 64, 0.1, 1).expect("gradients");
-    let twice = batch_gradients(encoder, &chosen, OBJECTIVE, 64, 0.1, 1).expect("gradients");
-    let cached = batch_gradients(encoder, &chosen, OBJECTIVE, 2, 0.0, 1).expect("gradients");
+    let found = batch_gradients(encoder, &chosen, &OBJECTIVE, 64, 0.0, 1).expect("gradients");
+    let again = batch_gradients(encoder, &chosen, &OBJECTIVE, 64, 0.1, 1).expect("gradients");
+    let twice = batch_gradients(encoder, &chosen, &OBJECTIVE, 64, 0.1, 1).expect("gradients");
+    let cached = batch_gradients(encoder, &chosen, &OBJECTIVE, 2, 0.0, 1).expect("gradients");
     let norm = |tensor: &Tensor| tensor.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap().sqrt();
     let apart = |a: &Tensor, b: &Tensor| norm(&(a - b).unwrap()) / norm(a).max(1e-12);
     println!("loss {} composed, {} here, {} in groups", reference.loss, found.loss, cached.loss);

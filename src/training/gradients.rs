@@ -23,12 +23,27 @@ pub struct BatchGradients {
     pub tokens: usize,
 }
 
+impl BatchGradients {
+    /// Adds another batch's loss, gradients and tokens.
+    pub(super) fn add(&mut self, other: Self) -> Result<()> {
+        (self.loss, self.tokens) = (self.loss + other.loss, self.tokens + other.tokens);
+        for (name, gradient) in other.gradients {
+            let sum = match self.gradients.remove(&name) {
+                Some(sum) => (sum + gradient)?,
+                None => gradient,
+            };
+            self.gradients.insert(name, sum);
+        }
+        Ok(())
+    }
+}
+
 /// Loss and gradients of a batch of examples that all have as many negatives; at most `micro_batch` of them are held as
 /// activations at a time. `rate` 0 is no dropout.
 pub fn batch_gradients(
     encoder: &Encoder,
     batch: &[&Example],
-    objective: Objective,
+    objective: &Objective,
     micro_batch: usize,
     rate: f32,
     seed: u64,
@@ -157,7 +172,7 @@ mod tests {
     fn gradients(micro_batch: usize, rate: f32) -> BatchGradients {
         let examples = examples();
         let batch: Vec<&Example> = examples.iter().collect();
-        batch_gradients(&encoder(), &batch, OBJECTIVE, micro_batch, rate, 3).unwrap()
+        batch_gradients(&encoder(), &batch, &OBJECTIVE, micro_batch, rate, 3).unwrap()
     }
 
     fn values(found: &BatchGradients, name: &str) -> Vec<f32> {

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::average::Average;
 use super::checkpoint::State;
-use super::gradients::batch_gradients;
+use super::gradients::{BatchGradients, batch_gradients};
 use super::{AdamW, Checkpoints, Error, Example, Plan, Result, TrainingOptions, mix};
 use crate::encoder::{Encoder, Snapshot, self_test};
 use crate::progress::{Clock, Event, Observer};
@@ -39,9 +40,12 @@ pub struct TrainingOutcome {
     pub losses: Vec<f64>,
     /// Whether it stopped on request, with a checkpoint, before its last step.
     pub stopped: bool,
+    /// The step after which it stopped because dev did not become better any more.
+    pub early_stop: Option<usize>,
 }
 
-/// Trains the encoder in place; at the end it holds the parameters that scored best on dev, or the last ones without dev.
+/// Trains the encoder in place, but for what is frozen in it; at the end it holds the parameters that scored best on dev, or
+/// the last ones without dev. With `ema` these are averages.
 pub fn train(
     encoder: &Encoder,
     examples: &[Example],
@@ -52,7 +56,7 @@ pub fn train(
     clock: &dyn Clock,
 ) -> Result<TrainingOutcome> {
     let plan = Plan::new(examples, options.batch, options.seed);
-    let mut steps = plan.steps(options.epochs)?;
+    let mut steps = plan.steps(options.epochs, options.accumulate)?;
     steps = steps.min(options.max_steps.unwrap_or(steps));
     let of = identity(encoder, &plan, options)?;
     if examples.len() < options.batch {
@@ -63,12 +67,13 @@ pub fn train(
     observer.on(Event::phase("self-test"));
     self_test(encoder)?;
 
-    let (optimizer, state) = match checkpoints.restore(encoder, options.optimizer, &of)? {
-        Some((optimizer, state)) => {
-            observer.on(Event::note(format!("going on from step {} of {steps}", state.step)));
-            (optimizer, state)
-        }
-        None => (AdamW::new(options.optimizer), State { of, step: 0, base_dev: None, best: None, losses: Vec::new() }),
+    let (optimizer, average, state) = if let Some(restored) = checkpoints.restore(encoder, options, &of)? {
+        observer.on(Event::note(format!("going on from step {} of {steps}", restored.2.step)));
+        restored
+    } else {
+        let average = options.ema.map(|decay| Average::of(encoder, decay)).transpose()?;
+        let state = State { of, step: 0, base_dev: None, best: None, waited: 0, losses: Vec::new() };
+        (AdamW::new(options.optimizer), average, state)
     };
     let mut trainer = Trainer {
         encoder,
@@ -79,6 +84,7 @@ pub fn train(
         clock,
         judge,
         optimizer,
+        average,
         state,
         steps,
         times: Vec::new(),
@@ -94,13 +100,14 @@ pub fn train(
 /// What a checkpoint must be a checkpoint of: settings that decide losses, examples, the parameters at the start.
 fn identity(encoder: &Encoder, plan: &Plan<'_>, options: &TrainingOptions) -> Result<Digest> {
     let mut decisive = options.clone();
-    // These decide when to look and to save, not what is learnt.
-    (decisive.eval_steps, decisive.save_steps) = (None, None);
+    // These decide when to look, to save and to stop, not what is learnt.
+    (decisive.eval_steps, decisive.save_steps, decisive.early_stopping) = (None, None, None);
     let mut hasher = Hasher::default()
         .part(serde_json::to_vec(&decisive).unwrap_or_default())
         .part(plan.digest().as_str())
         .part(encoder.max_length().to_le_bytes())
-        .part(encoder.dim().to_le_bytes());
+        .part(encoder.dim().to_le_bytes())
+        .part(serde_json::to_vec(&encoder.frozen()).unwrap_or_default());
     for (name, var) in encoder.parameters().iter() {
         let sum = var.as_detached_tensor().sqr()?.sum_all()?.to_scalar::<f32>()?;
         hasher = hasher.part(name).part(format!("{sum:.4e}"));
@@ -117,6 +124,8 @@ struct Trainer<'a, 'j> {
     clock: &'a dyn Clock,
     judge: Option<&'a mut Judge<'j>>,
     optimizer: AdamW,
+    /// The running average of the weights, where one is kept: what dev looks at and what stays at the end.
+    average: Option<Average>,
     state: State,
     steps: usize,
     /// Seconds, examples and tokens of each step of this process.
@@ -130,9 +139,9 @@ impl Trainer<'_, '_> {
         }
         self.observer.on(Event::phase("train"));
         let (mut epoch, mut passed) = (0, 0);
-        while self.state.step < self.steps {
+        while self.state.step < self.steps && !self.gives_up() {
             let batches = plan.epoch(epoch);
-            for (number, batch) in batches.iter().enumerate() {
+            for (number, batches) in batches.chunks(self.options.accumulate.max(1)).enumerate() {
                 passed += 1;
                 // A resumed run walks through the plan to where it was.
                 if passed <= self.state.step {
@@ -141,8 +150,8 @@ impl Trainer<'_, '_> {
                 if self.observer.stop_requested() {
                     return self.stop(begun);
                 }
-                self.step(batch, epoch + 1, number + 1)?;
-                if self.state.step == self.steps {
+                self.step(batches, epoch + 1, number * self.options.accumulate + 1)?;
+                if self.state.step == self.steps || self.gives_up() {
                     break;
                 }
             }
@@ -151,23 +160,39 @@ impl Trainer<'_, '_> {
         self.finish(begun)
     }
 
-    fn step(&mut self, batch: &[usize], epoch: usize, number: usize) -> Result<()> {
+    /// Whether dev has not become better for as many looks as one had patience for.
+    fn gives_up(&self) -> bool {
+        self.options.early_stopping.is_some_and(|patience| self.state.waited >= patience)
+    }
+
+    /// The mean loss of a step's batches, and the sum of their gradients.
+    fn gradients(&self, batches: &[Vec<usize>], step: usize) -> Result<BatchGradients> {
+        let options = self.options;
+        let mut sum: Option<BatchGradients> = None;
+        for (number, batch) in batches.iter().enumerate() {
+            let chosen: Vec<&Example> = batch.iter().map(|&at| &self.examples[at]).collect();
+            // Every batch of the run drops other values.
+            let seed = mix(options.seed, ((step - 1) * options.accumulate.max(1) + number + 1) as u64);
+            let (objective, micro_batch, rate) = (&options.objective, options.micro_batch, options.dropout);
+            let mut found = batch_gradients(self.encoder, &chosen, objective, micro_batch, rate, seed)?;
+            found.loss /= batches.len() as f64;
+            match &mut sum {
+                None => sum = Some(found),
+                Some(sum) => sum.add(found)?,
+            }
+        }
+        sum.ok_or(Error::TooFewPairs(0))
+    }
+
+    fn step(&mut self, batches: &[Vec<usize>], epoch: usize, number: usize) -> Result<()> {
         let begun = self.clock.monotonic();
         let step = self.state.step + 1;
-        let chosen: Vec<&Example> = batch.iter().map(|&at| &self.examples[at]).collect();
-        let seed = mix(self.options.seed, step as u64);
-        let found = batch_gradients(
-            self.encoder,
-            &chosen,
-            self.options.objective,
-            self.options.micro_batch,
-            self.options.dropout,
-            seed,
-        )?;
-        let norm = AdamW::gradient_norm(&found.gradients)?;
+        let found = self.gradients(batches, step)?;
+        let share = 1.0 / batches.len() as f64;
+        let norm = AdamW::gradient_norm(&found.gradients)? * share;
         for (what, value) in [("loss", found.loss), ("gradient norm", norm)] {
             if !value.is_finite() {
-                return Err(Error::Diverged { step, epoch, batch: number, what, value, pairs: batch.to_vec() });
+                return Err(Error::Diverged { step, epoch, batch: number, what, value, pairs: batches.concat() });
             }
         }
         let limit = self.options.max_grad_norm;
@@ -175,15 +200,19 @@ impl Trainer<'_, '_> {
         let rate = self.options.lr * self.options.schedule.factor(step, self.steps);
         let first = self.times.is_empty() && rate > VISIBLE_RATE && norm > 0.0;
         let before = first.then(|| Snapshot::of(self.encoder)).transpose()?;
-        self.optimizer.update(self.encoder.parameters(), &found.gradients, rate, scale)?;
+        self.optimizer.update(self.encoder.parameters(), &found.gradients, rate, scale * share)?;
         if let Some(before) = before {
             before.check_moved(self.encoder)?;
+        }
+        if let Some(average) = &mut self.average {
+            average.take_in(self.encoder.parameters(), step)?;
         }
         self.state.step = step;
         self.state.losses.push(found.loss);
         let seconds = self.clock.monotonic().checked_sub(begun).unwrap().as_secs_f64();
-        self.times.push((seconds, batch.len(), found.tokens));
-        self.report(found.loss, rate, norm, found.tokens as f64 / seconds, batch.len() as f64 / seconds);
+        let pairs = batches.iter().map(Vec::len).sum();
+        self.times.push((seconds, pairs, found.tokens));
+        self.report(found.loss, rate, norm, found.tokens as f64 / seconds, pairs as f64 / seconds);
 
         let look = step.is_multiple_of(self.options.eval_every(self.steps)) || step == self.steps;
         if look {
@@ -191,10 +220,11 @@ impl Trainer<'_, '_> {
         }
         // Asked first: whatever the reason for this checkpoint, it answers the request.
         let asked = self.observer.checkpoint_requested();
-        if asked || step.is_multiple_of(self.options.save_every(self.steps)) || step == self.steps {
+        let last = step == self.steps || self.gives_up();
+        if asked || step.is_multiple_of(self.options.save_every(self.steps)) || last {
             self.save();
         }
-        if look && step < self.steps {
+        if look && !last {
             self.observer.on(Event::phase("train"));
         }
         Ok(())
@@ -220,11 +250,26 @@ impl Trainer<'_, '_> {
         Ok(Some(score))
     }
 
+    /// Puts the running average in the place of the weights, or back; nothing where none is kept.
+    fn exchange(&mut self) -> Result<()> {
+        self.average.as_mut().map_or(Ok(()), |average| average.exchange(self.encoder.parameters()))
+    }
+
     /// Looks at dev and keeps the parameters where they are the best so far.
     fn look(&mut self) -> Result<()> {
+        self.exchange()?;
+        let looked = self.look_at_these();
+        // Also where the look was cut short: training, and a checkpoint, go on from the weights themselves.
+        self.exchange()?;
+        looked
+    }
+
+    fn look_at_these(&mut self) -> Result<()> {
         let step = self.state.step;
         let Some(score) = self.score(step)? else { return Ok(()) };
+        self.state.waited += 1;
         if self.state.best.is_none_or(|(best, _)| score > best) {
+            self.state.waited = 0;
             match self.checkpoints.save_best(self.encoder) {
                 Ok(folder) => {
                     self.state.best = Some((score, step));
@@ -238,7 +283,7 @@ impl Trainer<'_, '_> {
 
     /// A checkpoint that cannot be written costs safety, not the training.
     fn save(&self) {
-        match self.checkpoints.save(self.encoder, &self.optimizer, &self.state) {
+        match self.checkpoints.save(self.encoder, &self.optimizer, self.average.as_ref(), &self.state) {
             Ok(folder) => self.announce(&folder, false),
             Err(error) => self.warn_of_checkpoint(&error),
         }
@@ -256,23 +301,38 @@ impl Trainer<'_, '_> {
 
     fn stop(&mut self, begun: Duration) -> Result<TrainingOutcome> {
         self.checkpoints
-            .save(self.encoder, &self.optimizer, &self.state)
+            .save(self.encoder, &self.optimizer, self.average.as_ref(), &self.state)
             .map(|folder| self.announce(&folder, false))?;
         Ok(self.outcome(begun, None, self.state.step, true))
     }
 
     fn finish(&mut self, begun: Duration) -> Result<TrainingOutcome> {
+        if let Some(step) = self.early_stop() {
+            let text = format!(
+                "{} looks at dev without a better score: stopped early, at step {step} of {}",
+                self.state.waited, self.steps
+            );
+            self.observer.on(Event::note(text));
+        }
         let Some((score, step)) = self.state.best else {
+            self.exchange()?;
             return Ok(self.outcome(begun, None, self.state.step, false));
         };
-        if step != self.state.step {
+        if step != self.state.step || self.average.is_some() {
             self.checkpoints.load_best(self.encoder)?;
+        }
+        if step != self.state.step {
             self.observer.on(Event::note(format!("step {step} was the best on dev: its parameters are kept")));
         }
         if self.state.base_dev.is_some_and(|base| score < base) {
             self.observer.on(Event::warning("no checkpoint beat the base on dev: lower --lr, or make better pairs"));
         }
         Ok(self.outcome(begun, Some(score), step, false))
+    }
+
+    /// The step at which patience ended, if that was before the last.
+    fn early_stop(&self) -> Option<usize> {
+        (self.gives_up() && self.state.step < self.steps).then_some(self.state.step)
     }
 
     fn outcome(&self, begun: Duration, best_dev: Option<f64>, best_step: usize, stopped: bool) -> TrainingOutcome {
@@ -292,6 +352,10 @@ impl Trainer<'_, '_> {
             best_step,
             losses: self.state.losses.clone(),
             stopped,
+            early_stop: self.early_stop(),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -103,7 +103,7 @@ fn ten_steps_are_those_of_sentence_transformers() {
         let batch: Vec<&Example> = batch.iter().collect();
         // Cached in some steps, at once in others: it must make no difference.
         let micro_batch = if step % 2 == 0 { 4 } else { 1000 };
-        let found = batch_gradients(&encoder, &batch, objective, micro_batch, 0.0, 0).unwrap();
+        let found = batch_gradients(&encoder, &batch, &objective, micro_batch, 0.0, 0).unwrap();
         close(found.loss, number(&reference["losses"][step]), 1e-3, &format!("loss of step {}", step + 1));
         let norm = AdamW::gradient_norm(&found.gradients).unwrap();
         close(norm, number(&reference["grad_norms"][step]), 1e-3, &format!("gradient norm of step {}", step + 1));
@@ -125,6 +125,6 @@ fn ten_steps_are_those_of_sentence_transformers() {
     let after = distances(&embed(&encoder, &sentences), &reference["embeddings_after"]);
     assert!(after.iter().all(|distance| *distance < 1e-4), "embeddings after: {after:?}");
     let batch: Vec<&Example> = batches[0].iter().collect();
-    let loss = batch_gradients(&encoder, &batch, objective, 1000, 0.0, 0).unwrap().loss;
+    let loss = batch_gradients(&encoder, &batch, &objective, 1000, 0.0, 0).unwrap().loss;
     close(loss, number(&reference["mnrl_batch0_after"]), 1e-3, "loss of batch 0 after ten steps");
 }
