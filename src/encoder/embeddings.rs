@@ -25,6 +25,7 @@ impl Embeddings {
     }
 
     /// The first dimensions of every row, scaled to length one again.
+    #[must_use]
     pub fn first(&self, dim: usize) -> Self {
         let mut data = Vec::with_capacity(self.len() * dim);
         for row in self.rows() {

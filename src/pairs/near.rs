@@ -26,7 +26,9 @@ pub fn first_said<'a>(queries: impl Iterator<Item = &'a str>) -> Vec<usize> {
     let sets = rare_words_first(queries);
     let mut first: Vec<usize> = (0..sets.len()).collect();
     if let Some(repeated) = join(&sets, MOST_COMPARED) {
-        repeated.into_iter().for_each(|(at, earlier)| first[at] = earlier);
+        for (at, earlier) in repeated {
+            first[at] = earlier;
+        }
     } else {
         let mut seen: HashMap<&[u32], usize> = HashMap::new();
         for (at, set) in sets.iter().enumerate() {

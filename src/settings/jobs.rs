@@ -291,7 +291,7 @@ settings! {
         max_grad_norm: f64 = 1.0, range 0.0..1_000_000.0;
         /// Keep a running average of the weights that forgets this little with each step, such as 0.999, and judge and save
         /// it instead of the last ones; default: none.
-        ema: Option<f64> = None, range 0.0..0.999999;
+        ema: Option<f64> = None, range 0.0..0.999_999;
         /// Share of hidden values dropped at random; default: the base's configuration.
         dropout: Option<f64> = None, range 0.0..0.9;
         /// Tokens of a text that are read; default: the base's, at most 256.

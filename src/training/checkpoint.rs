@@ -36,12 +36,29 @@ pub(super) struct State {
     /// The dev score of the base.
     pub(super) base_dev: Option<f64>,
     /// The best dev score, and its step.
+    #[serde(with = "exactly")]
     pub(super) best: Option<(f64, usize)>,
     /// Looks at dev since the best one.
     #[serde(default)]
     pub(super) waited: usize,
     /// The losses so far.
     pub(super) losses: Vec<f64>,
+}
+
+/// A score as text: read as a JSON number it may come back a hair off, and what ties with it would be better than it.
+mod exactly {
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    #[allow(clippy::ref_option)] // the signature is serde's
+    pub(super) fn serialize<S: Serializer>(best: &Option<(f64, usize)>, to: S) -> Result<S::Ok, S::Error> {
+        best.map(|(score, step)| (score.to_string(), step)).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<(f64, usize)>, D::Error> {
+        let best = Option::<(String, usize)>::deserialize(from)?;
+        best.map(|(score, step)| Ok((score.parse().map_err(D::Error::custom)?, step))).transpose()
+    }
 }
 
 impl Checkpoints {

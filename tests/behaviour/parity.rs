@@ -52,7 +52,7 @@ fn examples(encoder: &Encoder, batch: &Value) -> Vec<Example> {
     pairs.map(|(query, positive)| Example { query, positive, negatives: Vec::new(), keys: Vec::new() }).collect()
 }
 
-fn triplet_values(encoder: &Encoder, reference: &Value, objective: Objective) -> Vec<f64> {
+fn triplet_values(encoder: &Encoder, reference: &Value, objective: &Objective) -> Vec<f64> {
     let triplets = reference["triplets"].as_array().unwrap();
     let tensor = |texts: &[&str]| {
         let tokens = encoder.tokenize(texts, Role::Passage).unwrap();
@@ -80,7 +80,7 @@ fn ten_steps_are_those_of_sentence_transformers() {
     for (name, values) in reference["triplet_loss_before"].as_object().unwrap() {
         let margin: f64 = name.rsplit("margin").next().unwrap().parse().unwrap();
         let distance = if name.starts_with("cosine") { Distance::Cosine } else { Distance::Euclidean };
-        let found = triplet_values(&encoder, &reference, Objective::Triplet { distance, margin });
+        let found = triplet_values(&encoder, &reference, &Objective::Triplet { distance, margin });
         for (found, expected) in found.iter().zip(values["each"].as_array().unwrap()) {
             assert!((found - number(expected)).abs() < 1e-4, "{name}: {found}, expected {expected}");
         }
