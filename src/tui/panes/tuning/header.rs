@@ -144,19 +144,19 @@ fn words(open: &Shown<'_>, shared: &Shared) -> Option<(String, Role)> {
     }
 }
 
-/// What a result says besides the model: whether training stopped early, how much of it was kept, what became of what the
-/// base knew.
+/// What a result says besides the model: whether training stopped early, what became of what the base knew, how much of
+/// the training was kept.
 fn came_of_it(result: &Value) -> String {
     let number = |name: &str| result.get(name).and_then(Value::as_f64);
     let mut text = String::new();
     if let Some(step) = number("early_stop") {
-        text.push_str(&format!("   stopped early @{step}"));
-    }
-    if let Some(share) = number("tuned_share").filter(|share| *share < 1.0) {
-        text.push_str(&format!("   {} tuned", trimmed(share)));
+        text.push_str(&format!("  early stop @{step}"));
     }
     if let (Some(base), Some(tuned)) = (number("anchor_mrr10_base"), number("anchor_mrr10")) {
-        text.push_str(&format!("   everyday questions {} to {}", fixed(base), fixed(tuned)));
+        text.push_str(&format!("  everyday questions {} to {}", fixed(base), fixed(tuned)));
+    }
+    if let Some(share) = number("tuned_share").filter(|share| *share < 1.0) {
+        text.push_str(&format!("  {} tuned", trimmed(share)));
     }
     text
 }

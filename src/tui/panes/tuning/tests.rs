@@ -265,7 +265,7 @@ fn every_state_is_said_in_words() {
         },
         Vec::new(),
     );
-    let made = "made cold-v2@v1   stopped early @150   0.5 tuned   everyday questions 0.912 to 0.871";
+    let made = "made cold-v2@v1  early stop @150  everyday questions 0.912 to 0.871";
     assert!(finished.contains("finished") && finished.contains(made), "{finished}");
     assert!(press(&mut model, Action::Resume).is_empty() && said(&model).contains("n starts another"));
 
