@@ -38,7 +38,7 @@ fn tune_freezes_cuts_averages_and_asks_everyday_questions() {
     assert_eq!(by_dim.iter().map(|at| at["dim"].as_u64().unwrap()).collect::<Vec<_>>(), [384, 128, 64]);
     assert_eq!(by_dim[0]["mrr10"], tuned["dev_mrr10"]);
     let anchor = |name: &str| tuned[name].as_f64().unwrap();
-    assert!(anchor("anchor_mrr10_base") > 0.5, "a base knows everyday things: {tuned}");
+    assert!(anchor("anchor_mrr10_base") > 0.3, "also the small base knows some everyday things: {tuned}");
     assert!((anchor("anchor_mrr10_base") - anchor("anchor_mrr10")).abs() < 0.01, "{tuned}");
     let manifest: Value =
         serde_json::from_slice(&std::fs::read(root.join("models/tuned/v1/manifest.json")).unwrap()).unwrap();
