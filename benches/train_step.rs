@@ -87,7 +87,7 @@ fn measure(ranks: &Ranks<'_>, device: &str, precision: Precision, (batch, length
                 let chosen: Vec<&Example> = examples.iter().collect();
                 let options =
                     GradientOptions { objective: OBJECTIVE, micro_batch, dropout: DROPOUT, seed: number as u64 };
-                let found = crew.gradients(&chosen, options)?;
+                let found = crew.gradients(&[chosen], &options)?;
                 crew.step(&mut optimizer, &found, 2e-5, 1.0)?;
                 number += 1;
             }
@@ -139,12 +139,12 @@ fn compare(encoder: &mut Encoder, precision: Precision) {
     let examples: Vec<Example> = lengths.iter().enumerate().map(pair).collect();
     let chosen: Vec<&Example> = examples.iter().collect();
     encoder.set_precision(Precision::F32);
-    let reference = batch_gradients(encoder, &chosen, OBJECTIVE, 64, 0.0, 1).expect("gradients");
+    let reference = batch_gradients(encoder, &chosen, &OBJECTIVE, 64, 0.0, 1).expect("gradients");
     encoder.set_precision(precision);
-    let found = batch_gradients(encoder, &chosen, OBJECTIVE, 64, 0.0, 1).expect("gradients");
-    let again = batch_gradients(encoder, &chosen, OBJECTIVE, 64, 0.1, 1).expect("gradients");
-    let twice = batch_gradients(encoder, &chosen, OBJECTIVE, 64, 0.1, 1).expect("gradients");
-    let cached = batch_gradients(encoder, &chosen, OBJECTIVE, 2, 0.0, 1).expect("gradients");
+    let found = batch_gradients(encoder, &chosen, &OBJECTIVE, 64, 0.0, 1).expect("gradients");
+    let again = batch_gradients(encoder, &chosen, &OBJECTIVE, 64, 0.1, 1).expect("gradients");
+    let twice = batch_gradients(encoder, &chosen, &OBJECTIVE, 64, 0.1, 1).expect("gradients");
+    let cached = batch_gradients(encoder, &chosen, &OBJECTIVE, 2, 0.0, 1).expect("gradients");
     let norm = |tensor: &Tensor| tensor.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap().sqrt();
     let apart = |a: &Tensor, b: &Tensor| norm(&(a - b).unwrap()) / norm(a).max(1e-12);
     let loss = |found: &BatchGradients| found.loss().expect("a loss");

@@ -22,9 +22,14 @@ pub(super) fn plain(report: &TuneReport) -> String {
         (Some(base), Some(tuned)) => format!("   dev MRR@10 {base:.3} before, {tuned:.3} after"),
         _ => String::new(),
     };
+    let anchor = match (report.anchor_mrr10_base, report.anchor_mrr10) {
+        (Some(base), Some(tuned)) => format!("   everyday questions {base:.3} before, {tuned:.3} after"),
+        _ => String::new(),
+    };
+    let early = if report.early_stop.is_some() { ", stopped early" } else { "" };
     let memory = report.peak_rss_mib.map(|mib| format!("   {mib} MiB at most")).unwrap_or_default();
     format!(
-        "{}  {} steps in {:.0} s, {:.1} pairs/s, {:.0} tokens/s{dev}{memory}",
+        "{}  {} steps in {:.0} s{early}, {:.1} pairs/s, {:.0} tokens/s{dev}{anchor}{memory}",
         report.artifact, report.steps, report.train_s, report.pairs_per_s, report.tokens_per_s
     )
 }

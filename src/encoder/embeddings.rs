@@ -24,6 +24,20 @@ impl Embeddings {
         &self.data[at * self.dim..][..self.dim]
     }
 
+    /// The first dimensions of every row, scaled to length one again.
+    #[must_use]
+    pub fn first(&self, dim: usize) -> Self {
+        let mut data = Vec::with_capacity(self.len() * dim);
+        for row in self.rows() {
+            let row = &row[..dim];
+            let length = row.iter().map(|value| value * value).sum::<f32>().sqrt();
+            // A row of zeros stays one.
+            let scale = if length > 0.0 { 1.0 / length } else { 0.0 };
+            data.extend(row.iter().map(|value| value * scale));
+        }
+        Self::new(dim, data)
+    }
+
     /// How many texts.
     pub fn len(&self) -> usize {
         self.data.len() / self.dim
@@ -37,5 +51,16 @@ impl Embeddings {
     /// All rows in order.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f32]> {
         self.data.chunks_exact(self.dim)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_cut_off_leaves_unit_vectors() {
+        let cut = Embeddings::new(3, vec![3.0, 4.0, 9.0, 0.0, 0.0, 1.0]).first(2);
+        assert_eq!((cut.dim, cut.data), (2, vec![0.6, 0.8, 0.0, 0.0]));
     }
 }

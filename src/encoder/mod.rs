@@ -9,6 +9,7 @@ mod config;
 mod embeddings;
 mod engine;
 mod folder;
+mod frozen;
 mod gemm;
 pub(crate) mod lanes;
 mod layout;
@@ -25,6 +26,7 @@ mod vectors;
 pub use config::BertConfig;
 pub use embeddings::Embeddings;
 pub use folder::{Activation, Pooling, Prompts};
+pub use frozen::Frozen;
 pub use model::{DimHead, Dropout, Encoder, Role};
 pub use parameters::Parameters;
 pub use pass::{Gradients, Pass};
@@ -109,6 +111,19 @@ pub enum Error {
         /// What there is.
         dim: usize,
     },
+    /// More layers to freeze than there are.
+    #[error("--freeze-layers {wanted}: the model has {layers} layers")]
+    TooManyFrozen {
+        /// What was asked for.
+        wanted: usize,
+        /// What there is.
+        layers: usize,
+    },
+    /// Everything is frozen.
+    #[error(
+        "--freeze-embeddings with all {0} layers frozen leaves nothing to train: freeze fewer layers, or add a layer with --dim and --dense"
+    )]
+    AllFrozen(usize),
     /// The self-test found parameters that would not be trained.
     #[error("refusing to train: {problem} in {}", names.join(", "))]
     NotTrainable {

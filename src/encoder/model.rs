@@ -15,7 +15,7 @@ use super::layout::Layout;
 use super::ops::Masks;
 use super::parameters::{DENSE_BIAS, DENSE_WEIGHT, normal};
 use super::pass::{Pass, Way};
-use super::{Activation, BertConfig, Embeddings, Error, Parameters, Pooling, Prompts, Result};
+use super::{Activation, BertConfig, Embeddings, Error, Frozen, Parameters, Pooling, Prompts, Result};
 use crate::progress::{Event, Observer};
 use crate::settings::Precision;
 use crate::tokenizer::{self, Tokenizer};
@@ -85,6 +85,7 @@ pub struct Encoder {
     device: Device,
     engine: Arc<Engine>,
     precision: Precision,
+    pub(super) frozen: Frozen,
 }
 
 impl Encoder {
@@ -132,6 +133,7 @@ impl Encoder {
             device: device.clone(),
             engine: Arc::new(Engine::on(device)),
             precision: Precision::F32,
+            frozen: Frozen::default(),
         };
         encoder.set_max_length(max_length)?;
         Ok(encoder)
@@ -154,6 +156,7 @@ impl Encoder {
             device: device.clone(),
             engine: Arc::new(Engine::on(device)),
             precision: Precision::F32,
+            frozen: Frozen::default(),
         };
         encoder.set_max_length(max_length)?;
         Ok(encoder)
@@ -248,6 +251,11 @@ impl Encoder {
         self.precision = precision;
     }
 
+    /// The format of products that was asked for.
+    pub const fn precision(&self) -> Precision {
+        self.precision
+    }
+
     /// Gives the embeddings `dim` dimensions.
     pub fn set_dim(&mut self, dim: usize, how: DimHead) -> Result<()> {
         let own = self.config.hidden_size;
@@ -308,7 +316,15 @@ impl Encoder {
 
     fn input<'a>(&'a self, batch: &'a [&'a [u32]], dropout: Dropout) -> Input<'a> {
         let (config, parameters, pooling) = (&self.config, &self.parameters, self.pooling);
-        Input { config, parameters, batch, masks: masks(dropout), pooling, precision: self.precision }
+        Input {
+            config,
+            parameters,
+            batch,
+            masks: masks(dropout),
+            pooling,
+            precision: self.precision,
+            frozen: self.frozen,
+        }
     }
 
     #[cfg(test)]
@@ -377,7 +393,7 @@ impl Encoder {
 
     fn parameter(&self, name: &str, graph: bool) -> candle_core::Result<Tensor> {
         let Some(var) = self.parameters.get(name) else { candle_core::bail!("no parameter {name}") };
-        Ok(if graph { var.as_tensor().clone() } else { var.as_detached_tensor() })
+        Ok(if graph && !self.frozen.holds(name) { var.as_tensor().clone() } else { var.as_detached_tensor() })
     }
 }
 

@@ -25,7 +25,8 @@ fn exempt(name: &str) -> bool {
     name.ends_with("attention.self.key.bias")
 }
 
-/// Runs one backward pass and refuses where a trainable tensor has no finite gradient other than zero.
+/// Runs one backward pass and refuses where a trainable tensor has no finite gradient other than zero, or where one that
+/// is to stay as it is has any.
 pub fn self_test(encoder: &Encoder) -> Result<()> {
     let tokens = |of: fn(&(&'static str, &'static str)) -> &'static str, role| {
         encoder.tokenize(&PAIRS.iter().map(of).collect::<Vec<_>>(), role)
@@ -47,9 +48,14 @@ pub fn self_test(encoder: &Encoder) -> Result<()> {
     }
     let gradients = gradients.finish()?;
 
+    let frozen = encoder.frozen();
+    let names = gradients.keys().filter(|name| frozen.holds(name)).cloned().collect::<Vec<_>>();
+    if !names.is_empty() {
+        return Err(Error::NotTrainable { problem: "a gradient where nothing is to move,", names });
+    }
     let mut dead = Vec::new();
     for (name, _) in encoder.parameters().iter() {
-        if exempt(name) {
+        if exempt(name) || frozen.holds(name) {
             continue;
         }
         let size = match gradients.get(name) {
@@ -79,19 +85,25 @@ impl Snapshot {
         prints.collect::<Result<_>>().map(Self)
     }
 
-    /// Refuses where a trainable tensor is what it was.
+    /// Refuses where a trainable tensor is what it was, or a frozen one is not.
     pub fn check_moved(&self, encoder: &Encoder) -> Result<()> {
-        let mut still = Vec::new();
+        let (mut still, mut moved) = (Vec::new(), Vec::new());
         for (name, var) in encoder.parameters().iter().filter(|(name, _)| !exempt(name)) {
-            if self.0.get(name).is_some_and(|before| fingerprint(var.as_tensor()).is_ok_and(|now| now == *before)) {
-                still.push(name.to_owned());
+            let same =
+                self.0.get(name).is_some_and(|before| fingerprint(var.as_tensor()).is_ok_and(|now| now == *before));
+            match (same, encoder.frozen().holds(name)) {
+                (true, false) => still.push(name.to_owned()),
+                (false, true) => moved.push(name.to_owned()),
+                _ => {}
             }
         }
-        if still.is_empty() {
-            Ok(())
-        } else {
-            Err(Error::NotTrainable { problem: "the first step moved nothing", names: still })
+        if !still.is_empty() {
+            return Err(Error::NotTrainable { problem: "the first step moved nothing", names: still });
         }
+        if !moved.is_empty() {
+            return Err(Error::NotTrainable { problem: "the first step moved what is frozen", names: moved });
+        }
+        Ok(())
     }
 }
 

@@ -49,6 +49,7 @@ impl Vectors<'_> {
             .part(model.digest.as_str())
             .part(encoder.max_length().to_string())
             .part(format!("{role:?}"))
+            .part(format!("{:?}", encoder.precision()))
             .part(self.place);
         texts.iter().fold(start, Hasher::part).finish()
     }

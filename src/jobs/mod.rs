@@ -27,7 +27,7 @@ pub use pairs::{PairsImportJob, PairsReport, PairsStructuralJob};
 pub use review::{ReviewJob, ReviewReport};
 pub use synthesis::{PairsSynthesisJob, SynthesisReport};
 pub use tokenizer::{TokenizerJob, TokenizerReport};
-pub use tune::{TuneJob, TuneReport};
+pub use tune::{DimScore, TuneJob, TuneReport};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

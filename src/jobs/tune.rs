@@ -1,33 +1,35 @@
 //! Fine-tuning: pairs and a base become a model.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod anchor;
+mod dev;
+mod interpolation;
+
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use rand::SeedableRng as _;
-use rand::seq::SliceRandom as _;
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use self::anchor::Anchor;
+use self::dev::DevSet;
+pub use self::dev::DimScore;
+use self::interpolation::interpolate;
 use super::{Context, Error, Result, export};
 use crate::corpus::{Corpus, Fold, Passage};
 use crate::encoder::reference::{self, Found};
-use crate::encoder::{DimHead, Encoder, Role, Tokens};
-use crate::evaluation;
+use crate::encoder::{DimHead, Encoder, Frozen, Role, Tokens};
 use crate::export::write_sentence_transformers;
 use crate::pairs::{self, Row};
-use crate::progress::{Event, peak_rss_mib};
-use crate::retrieval::{self, Analyzer, Bm25, Hit, MiningOptions};
-use crate::settings::{Loss, Negatives, Precision, TuneSettings, Vocabulary};
+use crate::progress::{Event, Scalars, peak_rss_mib};
+use crate::retrieval::{self, Analyzer, Bm25, MiningOptions};
+use crate::settings::{Interpolation, Loss, Negatives, Precision, TuneSettings, Vocabulary};
 use crate::training::{self, Example, TrainingOptions};
 use crate::workspace::Kind;
 
-/// Passages beside the right ones among which dev questions are asked.
-const DEV_DISTRACTORS: usize = 500;
 /// Tokens of a text, where neither the user nor the base says.
 const MAX_LENGTH: usize = 256;
-/// Texts encoded at a time on a GPU, where nothing is said: a few gigabytes.
-const GPU_MICRO_BATCH: usize = 128;
+/// Texts encoded at a time on a GPU, where nothing is said: 6 GB for texts of 256 tokens and a base like `MiniLM`.
+const GPU_MICRO_BATCH: usize = 256;
 /// How far down a ranking negatives are looked for.
 const MINING_DEPTH: usize = 50;
 
@@ -62,6 +64,16 @@ pub struct TuneReport {
     pub dev_mrr10_base: Option<f64>,
     /// BM25's MRR@10 on the same questions and passages, stemmed.
     pub dev_mrr10_bm25: Option<f64>,
+    /// The dev score of the first dimensions alone, at each width of `--matryoshka` and the whole.
+    pub dev_mrr10_by_dim: Vec<DimScore>,
+    /// MRR@10 on everyday questions, over the languages that the base knows: what was not forgotten.
+    pub anchor_mrr10: Option<f64>,
+    /// The same before the first step.
+    pub anchor_mrr10_base: Option<f64>,
+    /// Share of the tuned weights in the model; the rest is the base's.
+    pub tuned_share: f64,
+    /// The step after which training stopped because dev did not become better; none: it went to its end.
+    pub early_stop: Option<usize>,
     /// The step of the checkpoint kept.
     pub best_step: usize,
     /// Dimensions of the embeddings.
@@ -104,28 +116,38 @@ impl TuneJob {
             let truncate = dim < encoder.dim() && !settings.dense;
             encoder.set_dim(dim, if truncate { DimHead::Truncate } else { DimHead::Dense { seed: settings.seed } })?;
         }
+        encoder.set_frozen(Frozen { embeddings: settings.freeze_embeddings, layers: settings.freeze_layers })?;
+        self.check_widths(encoder.dim())?;
         let examples = examples(context.tokens(), &encoder, &train, &negatives, &passages)?;
-        let mut dev_set = DevSet::new(context.tokens(), &encoder, &dev, &passages, settings.seed)?;
+        let dev_set = DevSet::new(context.tokens(), &encoder, &dev, &passages, settings.seed)?;
         if dev_set.is_none() {
-            context.observer.on(Event::warning(
-                "no dev questions: the last checkpoint is kept, not the best; `lapidary corpus` shows the folds",
-            ));
+            let patience = if settings.early_stopping.is_some() { ", and nothing stops it early" } else { "" };
+            context.observer.on(Event::warning(format!(
+                "no dev questions: the last checkpoint is kept, not the best{patience}; `lapidary corpus` shows the folds"
+            )));
         }
+        let anchor = Anchor::new(&encoder, context)?;
+        let base_weights = match settings.interpolate {
+            Interpolation::Share(share) if share >= 1.0 => None,
+            _ => Some(training::Weights::of(&encoder)?),
+        };
 
         let checkpoints = training::Checkpoints::new(&context.checkpoints, context.resume);
-        let dev_questions = dev_set.as_ref().map_or(0, |dev| dev.queries.len());
+        let dev_questions = dev_set.as_ref().map_or(0, DevSet::len);
         let dev_mrr10_bm25 = dev_set.as_ref().map(|dev| dev.mrr10_bm25);
         // A run that goes on from a later step has said so before its first.
-        if let Some(score) = dev_mrr10_bm25.filter(|_| !checkpoints.go_on()) {
-            context.observer.on(Event::Eval { step: 0, values: [("mrr10_bm25", score)].into() });
+        for (name, score) in [("mrr10_bm25", dev_mrr10_bm25), ("anchor_mrr10", anchor.base())] {
+            if let Some(score) = score.filter(|_| !checkpoints.go_on()) {
+                context.observer.on(Event::Eval { step: 0, values: [(name, score)].into() });
+            }
         }
 
         let mut options = TrainingOptions::from_settings(settings, encoder.config().hidden_dropout_prob);
         if settings.micro_batch.is_none() && !context.place.device.is_cpu() {
             options.micro_batch = GPU_MICRO_BATCH;
         }
-        let mut judge = |encoder: &Encoder| dev_set.as_mut().map_or(Ok(0.0), |dev| dev.mrr10(encoder, context));
-        let judged: Option<&mut training::Judge<'_>> = if dev.is_empty() { None } else { Some(&mut judge) };
+        let mut judge = |encoder: &Encoder| dev_set.as_ref().map_or(Ok(0.0), |dev| dev.mrr10(encoder, context));
+        let judged: Option<&mut training::Judge<'_>> = if dev_set.is_some() { Some(&mut judge) } else { None };
         let ranks = training::Ranks::of(&encoder, &context.place.others)?;
         ranks.told().into_iter().for_each(|event| context.observer.on(event));
         let outcome =
@@ -133,15 +155,21 @@ impl TuneJob {
         if outcome.stopped {
             return Err(Error::Stopped);
         }
+        let dev_set = dev_set.as_ref();
+        let kept = interpolate(settings.interpolate, base_weights.as_ref(), &encoder, &outcome, dev_set, context)?;
+        let by_dim = self.by_dim(context, &encoder, dev_set, outcome.best_step)?;
+        let anchored = anchor.after(&encoder, outcome.best_step, context)?;
 
         let staged = context.workspace.stage(Kind::Model, &settings.name)?;
         let inputs = vec![base.input("base"), pairs.input("pairs"), corpus.input("corpus")];
         let card = export::card(&settings.name, &inputs, serde_json::to_value(settings).ok().as_ref(), None);
         write_sentence_transformers(&encoder, &card.render(), staged.path())?;
         let details = json!({
-            "dim": encoder.dim(), "steps": outcome.steps, "best_step": outcome.best_step, "dev_mrr10": outcome.best_dev,
+            "dim": encoder.dim(), "steps": outcome.steps, "best_step": outcome.best_step, "dev_mrr10": kept.dev,
             "dev_mrr10_base": outcome.base_dev, "dev_mrr10_bm25": dev_mrr10_bm25, "dev_questions": dev_questions,
             "pairs_per_s": outcome.pairs_per_s, "train_s": outcome.train_s, "train_examples": examples.len(),
+            "dev_mrr10_by_dim": by_dim, "early_stop": outcome.early_stop, "tuned_share": kept.share,
+            "anchor_mrr10": anchored.tuned, "anchor_mrr10_base": anchored.base, "anchor": anchored.languages,
         });
         let made = context.commit(staged, "tune", settings, inputs, details)?;
         Ok(TuneReport {
@@ -152,9 +180,14 @@ impl TuneJob {
             step_s: outcome.step_s,
             train_s: outcome.train_s,
             peak_rss_mib: peak_rss_mib(),
-            dev_mrr10: outcome.best_dev,
+            dev_mrr10: kept.dev,
             dev_mrr10_base: outcome.base_dev,
             dev_mrr10_bm25,
+            dev_mrr10_by_dim: by_dim,
+            anchor_mrr10: anchored.tuned,
+            anchor_mrr10_base: anchored.base,
+            tuned_share: kept.share,
+            early_stop: outcome.early_stop,
             best_step: outcome.best_step,
             dim: encoder.dim(),
         })
@@ -182,6 +215,35 @@ impl TuneJob {
             return Err(Error::refused("--vocabulary extend and replace are not there yet: use keep"));
         }
         Ok(())
+    }
+
+    fn check_widths(&self, dim: usize) -> Result<()> {
+        match self.settings.matryoshka.iter().find(|width| **width >= dim) {
+            None => Ok(()),
+            Some(width) => Err(Error::refused(format!(
+                "--matryoshka {width}: the embeddings have {dim} dimensions; name widths below that"
+            ))),
+        }
+    }
+
+    /// The dev scores of the first dimensions alone, told as they are measured.
+    fn by_dim(
+        &self,
+        context: &Context<'_>,
+        encoder: &Encoder,
+        dev: Option<&DevSet>,
+        step: usize,
+    ) -> Result<Vec<DimScore>> {
+        let Some(dev) = dev.filter(|_| !self.settings.matryoshka.is_empty()) else { return Ok(Vec::new()) };
+        let widths: BTreeSet<usize> = self.settings.matryoshka.iter().copied().chain([encoder.dim()]).collect();
+        let widths: Vec<usize> = widths.into_iter().rev().collect();
+        context.observer.on(Event::phase("dev"));
+        let scores = dev.mrr10_by_dim(encoder, &widths, context)?;
+        let values = scores.iter().map(|score| (format!("mrr10_dim{}", score.dim), score.mrr10)).collect();
+        context.observer.on(Event::Eval { step: step as u64, values: Scalars(values) });
+        let told: Vec<String> = scores.iter().map(|score| format!("{}: {:.3}", score.dim, score.mrr10)).collect();
+        context.observer.on(Event::note(format!("MRR@10 on dev by dimensions: {}", told.join(", "))));
+        Ok(scores)
     }
 
     /// Hard negatives for each row, as passage ids; a row's own come first.
@@ -214,6 +276,8 @@ impl TuneJob {
             pool.iter().enumerate().map(|(at, passage)| (passage.id.as_str(), at)).collect();
         let positives: Vec<Vec<usize>> =
             rows.iter().map(|row| row.passages().filter_map(|id| index.get(id).copied()).collect()).collect();
+        // Pairs may hold the same question twice, each time with another passage that answers it.
+        let also_right = also_right(&queries, &positives);
         let options = MiningOptions {
             per_query: self.settings.negatives_per_pair,
             relative_margin: self.settings.relative_margin as f32,
@@ -221,13 +285,14 @@ impl TuneJob {
         };
         let mined = if source == Negatives::Bm25 {
             let bm25 = Bm25::index(texts.iter().copied(), Analyzer::choose(None, &texts)?);
-            retrieval::mine(|query| bm25.scores(queries[query]), &positives, &ids, &clusters, &options)
+            retrieval::mine(|query| bm25.scores(queries[query]), &positives, &also_right, &ids, &clusters, &options)
         } else {
             let passages = context.vectors().embed(encoder, base, &texts, Role::Passage, "passages to mine")?;
             let queries = context.vectors().embed(encoder, base, &queries, Role::Query, "questions to mine for")?;
             retrieval::mine(
                 |query| retrieval::scores(queries.row(query), &passages),
                 &positives,
+                &also_right,
                 &ids,
                 &clusters,
                 &options,
@@ -260,6 +325,16 @@ impl TuneJob {
         }
         kept.into_iter().unzip()
     }
+}
+
+/// What answers each question according to all rows that ask nearly the same.
+fn also_right(queries: &[&str], positives: &[Vec<usize>]) -> Vec<Vec<usize>> {
+    let first = pairs::first_said(queries.iter().copied());
+    let mut answers: HashMap<usize, BTreeSet<usize>> = HashMap::new();
+    for (first, positives) in first.iter().zip(positives) {
+        answers.entry(*first).or_default().extend(positives);
+    }
+    first.iter().map(|first| answers[first].iter().copied().collect()).collect()
 }
 
 /// Tokenizes every text once; a row with several positives becomes as many examples.
@@ -302,68 +377,22 @@ fn examples(
     Ok(queries.iter().copied().zip(of_queries).zip(counts).map(example).collect())
 }
 
-/// The dev questions with their passages and some others, tokenized once.
-struct DevSet {
-    queries: Vec<Arc<[u32]>>,
-    passages: Vec<Arc<[u32]>>,
-    ids: Vec<String>,
-    relevant: Vec<BTreeMap<String, u32>>,
-    /// What words alone achieve.
-    mrr10_bm25: f64,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl DevSet {
-    fn new(
-        tokens: Tokens<'_>,
-        encoder: &Encoder,
-        rows: &[Row],
-        passages: &[Passage],
-        seed: u64,
-    ) -> Result<Option<Self>> {
-        let by_id: HashMap<&str, &Passage> = passages.iter().map(|passage| (passage.id.as_str(), passage)).collect();
-        let rows: Vec<&Row> = rows.iter().filter(|row| row.passages().any(|id| by_id.contains_key(id))).collect();
-        if rows.is_empty() {
-            return Ok(None);
-        }
-        let mut chosen: BTreeSet<&str> =
-            rows.iter().flat_map(|row| row.passages()).filter(|id| by_id.contains_key(id)).collect();
-        // Test passages stay out of sight, even as distractors of dev.
-        let mut others: Vec<&str> = passages
-            .iter()
-            .filter(|passage| passage.fold != Fold::Test && !chosen.contains(passage.id.as_str()))
-            .map(|passage| passage.id.as_str())
-            .collect();
-        others.sort_unstable();
-        others.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-        chosen.extend(others.into_iter().take(DEV_DISTRACTORS));
-        let texts: Vec<&str> = chosen.iter().map(|id| by_id[id].text.as_str()).collect();
-        let queries: Vec<&str> = rows.iter().map(|row| row.query.as_str()).collect();
-        let ids: Vec<String> = chosen.into_iter().map(str::to_owned).collect();
-        let relevant: Vec<BTreeMap<String, u32>> =
-            rows.iter().map(|row| row.passages().map(|id| (id.to_owned(), 1)).collect()).collect();
-        let bm25 = Bm25::index(texts.iter().copied(), Analyzer::choose(None, &texts)?);
-        let by_words: Vec<Vec<Hit>> = queries.iter().map(|query| bm25.search(query, &ids, 10)).collect();
-        Ok(Some(Self {
-            queries: tokens.of(encoder, &queries, Role::Query)?,
-            passages: tokens.of(encoder, &texts, Role::Passage)?,
-            mrr10_bm25: mrr10(&by_words, &ids, &relevant),
-            ids,
-            relevant,
-        }))
+    #[test]
+    fn who_asks_the_same_shares_the_answers() {
+        let queries = ["Oil in the receiver", "where is the valve", "the receiver: oil in"];
+        assert_eq!(also_right(&queries, &[vec![4], vec![5], vec![2, 4]]), [vec![2, 4], vec![5], vec![2, 4]]);
     }
 
-    fn mrr10(&self, encoder: &Encoder, context: &Context<'_>) -> Result<f64, training::Error> {
-        let passages = encoder.embed(&self.passages, context.observer)?;
-        let queries = encoder.embed(&self.queries, context.observer)?;
-        Ok(mrr10(&retrieval::search(&queries, &passages, &self.ids, 10), &self.ids, &self.relevant))
+    #[test]
+    fn widths_must_be_less_than_there_are() {
+        let job =
+            |widths: &[usize]| TuneJob { settings: TuneSettings { matryoshka: widths.into(), ..Default::default() } };
+        assert!(job(&[256, 64]).check_widths(384).is_ok());
+        let error = job(&[384]).check_widths(384).unwrap_err();
+        assert_eq!(error.to_string(), "--matryoshka 384: the embeddings have 384 dimensions; name widths below that");
     }
-}
-
-/// The mean reciprocal rank of the first relevant passage among ten, over questions.
-fn mrr10(rankings: &[Vec<Hit>], ids: &[String], relevant: &[BTreeMap<String, u32>]) -> f64 {
-    let rr = rankings.iter().zip(relevant).map(|(hits, relevant)| {
-        let ranking: Vec<&str> = hits.iter().map(|hit| ids[hit.passage].as_str()).collect();
-        evaluation::score(&ranking, relevant).rr10
-    });
-    rr.sum::<f64>() / rankings.len().max(1) as f64
 }

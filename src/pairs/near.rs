@@ -16,7 +16,26 @@ const MOST_COMPARED: usize = 10_000_000;
 /// Positions of the queries that nearly repeat an earlier one.
 pub(super) fn near_duplicates<'a>(queries: impl Iterator<Item = &'a str>) -> Vec<usize> {
     // Without a bound there is always an answer.
-    join(&rare_words_first(queries), usize::MAX).unwrap_or_default()
+    let found = join(&rare_words_first(queries), usize::MAX).unwrap_or_default();
+    found.into_iter().map(|(repeated, _)| repeated).collect()
+}
+
+/// For each query the first that it nearly repeats (nine of ten of their words are the same), itself where there is none.
+/// Where finding that out would take too long, since all follow one pattern, the words must be exactly the same.
+pub fn first_said<'a>(queries: impl Iterator<Item = &'a str>) -> Vec<usize> {
+    let sets = rare_words_first(queries);
+    let mut first: Vec<usize> = (0..sets.len()).collect();
+    if let Some(repeated) = join(&sets, MOST_COMPARED) {
+        for (at, earlier) in repeated {
+            first[at] = earlier;
+        }
+    } else {
+        let mut seen: HashMap<&[u32], usize> = HashMap::new();
+        for (at, set) in sets.iter().enumerate() {
+            first[at] = *seen.entry(set).or_insert(at);
+        }
+    }
+    first
 }
 
 /// How many queries nearly repeat an earlier one (nine of ten of their words are the same), for a screen that cannot wait:
@@ -31,8 +50,8 @@ pub fn count_near_duplicates<'a>(queries: impl Iterator<Item = &'a str>) -> (usi
     (sets.iter().filter(|set| !seen.insert(*set)).count(), false)
 }
 
-/// The join; none where it meets more than `most` candidates.
-fn join(sets: &[Vec<u32>], most: usize) -> Option<Vec<usize>> {
+/// The join: what repeats, and the first that it repeats; none where it meets more than `most` candidates.
+fn join(sets: &[Vec<u32>], most: usize) -> Option<Vec<(usize, usize)>> {
     let mut index: HashMap<u32, Vec<usize>> = HashMap::new();
     let mut repeated = Vec::new();
     let mut left = most;
@@ -43,8 +62,8 @@ fn join(sets: &[Vec<u32>], most: usize) -> Option<Vec<usize>> {
         let mut earlier: Vec<usize> = prefix.iter().filter_map(|word| index.get(word)).flatten().copied().collect();
         earlier.sort_unstable();
         earlier.dedup();
-        if earlier.into_iter().any(|other| jaccard(set, &sets[other]) >= SAME) {
-            repeated.push(at);
+        if let Some(first) = earlier.into_iter().find(|&other| jaccard(set, &sets[other]) >= SAME) {
+            repeated.push((at, first));
         } else {
             for word in prefix {
                 index.entry(*word).or_default().push(at);
@@ -99,6 +118,7 @@ mod tests {
     fn order_case_and_punctuation_do_not_matter() {
         let queries = ["Oil in the receiver", "Receiver: the oil in", "Oil in the separator", "oil, in the RECEIVER?"];
         assert_eq!(near_duplicates(queries.into_iter()), [1, 3]);
+        assert_eq!(first_said(queries.into_iter()), [0, 0, 2, 0]);
     }
 
     #[test]

@@ -44,11 +44,13 @@ impl Mined {
     }
 }
 
-/// Negatives for each query, from its scores over all passages. `positives` are positions; a passage in the cluster of a
-/// positive is as good as right.
+/// Negatives for each query, from its scores over all passages. `positives` are positions, and so is `also_right`: what
+/// answers the same question asked elsewhere, which is no negative here. A passage in the cluster of either is as good as
+/// right.
 pub fn mine(
     scores_of: impl Fn(usize) -> Vec<f32>,
     positives: &[Vec<usize>],
+    also_right: &[Vec<usize>],
     ids: &[String],
     clusters: &[u32],
     options: &MiningOptions,
@@ -56,9 +58,9 @@ pub fn mine(
     let mut mined =
         Mined { negatives: Vec::with_capacity(positives.len()), positive_mean: 0.0, negative_mean: 0.0, too_near: 0 };
     let (mut of_positives, mut of_negatives) = (Vec::new(), Vec::new());
-    for (query, positives) in positives.iter().enumerate() {
+    for (query, (positives, also_right)) in positives.iter().zip(also_right).enumerate() {
         let scores = scores_of(query);
-        let right: HashSet<u32> = positives.iter().map(|&at| clusters[at]).collect();
+        let right: HashSet<u32> = positives.iter().chain(also_right).map(|&at| clusters[at]).collect();
         // The least of several positives: a negative must be worse than all.
         let positive = positives.iter().map(|&at| scores[at]).reduce(f32::min);
         let limit = positive.map_or(f32::INFINITY, |score| score - score.abs() * options.relative_margin);
@@ -95,8 +97,18 @@ mod tests {
         let scores = vec![0.80, 0.90, 0.78, 0.75, 0.74, 0.10];
         // p0 is right, p1 is its twin, p2 is within 5 % of it, p3 and p4 are fair.
         let options = MiningOptions { per_query: 2, relative_margin: 0.05, depth: 50 };
-        let mined = mine(|_| scores.clone(), &[vec![0]], &ids, &[0, 0, 2, 3, 4, 5], &options);
+        let mined = mine(|_| scores.clone(), &[vec![0]], &[vec![]], &ids, &[0, 0, 2, 3, 4, 5], &options);
         assert_eq!(mined.negatives, [[3, 4]]);
         assert_eq!(mined.too_near, 1);
+    }
+
+    #[test]
+    fn what_answers_the_same_question_elsewhere_is_no_negative() {
+        let ids: Vec<String> = (0..4).map(|n| format!("p{n}")).collect();
+        let scores = vec![0.9, 0.8, 0.7, 0.6];
+        let options = MiningOptions { per_query: 1, relative_margin: 0.05, depth: 50 };
+        // p1 is right in another row, p2 is its twin.
+        let mined = mine(|_| scores.clone(), &[vec![0]], &[vec![1]], &ids, &[0, 1, 1, 3], &options);
+        assert_eq!(mined.negatives, [[3]]);
     }
 }

@@ -1,7 +1,8 @@
 //! The parameters of each job. A default that comes from a paper or a measurement says so.
 
 use super::define::settings;
-use super::value::choice;
+use super::value::{Value, choice};
+use super::{Parameter, SettingError, Shape};
 
 choice! {
     /// Which documents a tokenizer is trained on.
@@ -66,6 +67,37 @@ choice! {
         F32 = "f32",
         /// 16-bit brain floats, with 32-bit sums and parameters.
         Bf16 = "bf16",
+    }
+}
+
+/// How much of the tuned weights the saved model has; the rest is the base's.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Interpolation {
+    /// The share that scores best on dev.
+    Auto,
+    /// This share.
+    #[serde(untagged)]
+    Share(f64),
+}
+
+impl Value for Interpolation {
+    const SHAPE: Shape = Shape::Text;
+
+    fn parse(given: &str, parameter: &Parameter) -> Result<Self, SettingError> {
+        if given == "auto" {
+            return Ok(Self::Auto);
+        }
+        let share: f64 = given.parse().map_err(|_| parameter.refuse(given, "must be a number, or auto"))?;
+        parameter.within_range(given, share)?;
+        Ok(Self::Share(share))
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Auto => "auto".to_owned(),
+            Self::Share(share) => share.show(),
+        }
     }
 }
 
@@ -233,12 +265,22 @@ settings! {
         dim: Option<usize> = None, range 8..4096, unit "dimensions";
         /// Cut to --dim by a trained dense layer even where truncation would do.
         dense: bool = false;
+        /// Widths at which the first dimensions alone must serve too, such as 256,128,64: the loss is the mean over the
+        /// whole and each of them (Matryoshka; Kusupati et al. 2022).
+        matryoshka: Vec<usize> = Vec::new(), range 1..4096, unit "dimensions";
+        /// Layers that stay as they are, from the lowest on: faster, and less is forgotten.
+        freeze_layers: usize = 0, range 0..1000, unit "layers";
+        /// Leave the embeddings of tokens and positions as they are.
+        freeze_embeddings: bool = false;
         /// Passes over the training pairs.
         epochs: f64 = 3.0, range 0.001..10000.0, unit "epochs";
         /// Pairs in a batch, over all devices together: more pairs, more negatives for each.
         batch: usize = 32, range 2..65536, unit "pairs";
-        /// Texts encoded at a time; the gradient is cached in between, so memory follows this and not the batch (`GradCache`, 2021); default: 8 on the CPU, 128 on a GPU.
+        /// Texts encoded at a time; the gradient is cached in between, so memory follows this and not the batch (`GradCache`, 2021); default: 32 on the CPU, 256 on a GPU.
         micro_batch: Option<usize> = None, range 1..65536, unit "texts";
+        /// Batches of which each step averages the gradients; a larger --batch learns more from as many pairs, since each then
+        /// has more negatives.
+        accumulate: usize = 1, range 1..65536, unit "batches";
         /// The highest learning rate.
         lr: f64 = 5e-5, range 0.0..1.0;
         /// Share of the steps over which the learning rate rises; then it falls to zero.
@@ -247,6 +289,9 @@ settings! {
         weight_decay: f64 = 0.01, range 0.0..1.0;
         /// The gradient is scaled down to this norm; 0: never.
         max_grad_norm: f64 = 1.0, range 0.0..1_000_000.0;
+        /// Keep a running average of the weights that forgets this little with each step, such as 0.999, and judge and save
+        /// it instead of the last ones; default: none.
+        ema: Option<f64> = None, range 0.0..0.999_999;
         /// Share of hidden values dropped at random; default: the base's configuration.
         dropout: Option<f64> = None, range 0.0..0.9;
         /// Tokens of a text that are read; default: the base's, at most 256.
@@ -255,10 +300,15 @@ settings! {
         precision: Option<Precision> = None;
         /// Steps between two looks at dev; default: five looks in the run.
         eval_steps: Option<usize> = None, range 1..10_000_000, unit "steps";
+        /// Looks at dev in a row without a better score after which training stops; default: it never does.
+        early_stopping: Option<usize> = None, range 1..1_000_000, unit "looks";
         /// Steps between two checkpoints; default: with each look at dev.
         save_steps: Option<usize> = None, range 1..10_000_000, unit "steps";
         /// Stop after so many steps, whatever the epochs say.
         max_steps: Option<usize> = None, range 1..100_000_000, unit "steps";
+        /// Share of the tuned weights in the model, the rest being the base's: less is forgotten (`WiSE-FT`; Wortsman et al.
+        /// 2022). auto: whichever of 0.25, 0.5, 0.75 and 1 scores best on dev.
+        interpolate: Interpolation = Interpolation::Share(1.0), range 0.0..1.0;
         /// The tuned model's name.
         name: String = "tuned".to_owned();
         /// Seed of every random choice: order, dropout, new layers.

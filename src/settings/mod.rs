@@ -10,9 +10,9 @@ mod table;
 mod value;
 
 pub use jobs::{
-    CorpusSettings, Documents, DocumentsToUse, EvaluateSettings, InspectSettings, Loss, Negatives, PairsImportSettings,
-    PairsSettings, PairsSynthesisSettings, Precision, RoundTripBy, TokenizerSettings, TripletDistance, TuneSettings,
-    Vocabulary,
+    CorpusSettings, Documents, DocumentsToUse, EvaluateSettings, InspectSettings, Interpolation, Loss, Negatives,
+    PairsImportSettings, PairsSettings, PairsSynthesisSettings, Precision, RoundTripBy, TokenizerSettings,
+    TripletDistance, TuneSettings, Vocabulary,
 };
 pub use table::{JOBS, JobTable, Operand, words};
 pub use value::{Choice, Value};
@@ -126,10 +126,18 @@ pub enum SettingError {
 pub fn with_overrides<S: Settings>(overrides: Option<&toml::Table>) -> Result<S, SettingError> {
     let mut settings = S::default();
     for (name, value) in overrides.into_iter().flatten() {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        settings.set(name, &text)?;
+        settings.set(name, &text_of(value))?;
     }
     Ok(settings)
+}
+
+/// A value of the configuration as a command line would give it.
+fn text_of(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text.clone(),
+        toml::Value::Array(items) => items.iter().map(text_of).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -166,6 +174,37 @@ mod tests {
         assert_eq!(error.to_string(), "--batch 0: must lie between 2 and 65536 pairs");
         let error = TuneSettings::default().set("loss", "hinge").unwrap_err();
         assert_eq!(error.to_string(), "--loss hinge: must be one of mnrl, triplet");
+    }
+
+    #[test]
+    fn lists_are_parted_by_commas() {
+        let mut settings = TuneSettings::default();
+        settings.set("matryoshka", "256, 128,64").unwrap();
+        assert_eq!(settings.matryoshka, [256, 128, 64]);
+        assert_eq!(settings.get("matryoshka").unwrap(), "256,128,64");
+        let error = settings.set("matryoshka", "256,x").unwrap_err();
+        assert_eq!(error.to_string(), "--matryoshka x: must be a whole number");
+        assert!(settings.set("matryoshka", "0").is_err());
+        settings.set("matryoshka", "").unwrap();
+        assert!(settings.matryoshka.is_empty());
+        let table: toml::Table = "matryoshka = [128, 64]\ninterpolate = 0.5".parse().unwrap();
+        let settings = with_overrides::<TuneSettings>(Some(&table)).unwrap();
+        assert_eq!((settings.matryoshka, settings.interpolate), (vec![128, 64], Interpolation::Share(0.5)));
+    }
+
+    #[test]
+    fn a_share_is_a_number_or_auto() {
+        let mut settings = TuneSettings::default();
+        for (given, json) in [("auto", serde_json::json!("auto")), ("0.25", serde_json::json!(0.25))] {
+            settings.set("interpolate", given).unwrap();
+            assert_eq!(settings.get("interpolate").unwrap(), given);
+            let record = serde_json::to_value(&settings).unwrap();
+            assert_eq!(record["interpolate"], json);
+            assert_eq!(serde_json::from_value::<TuneSettings>(record).unwrap(), settings);
+        }
+        let error = settings.set("interpolate", "most").unwrap_err();
+        assert_eq!(error.to_string(), "--interpolate most: must be a number, or auto");
+        assert!(settings.set("interpolate", "1.5").is_err());
     }
 
     #[test]

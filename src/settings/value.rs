@@ -115,3 +115,17 @@ impl<V: Value> Value for Option<V> {
         self.as_ref().map(Value::show).unwrap_or_default()
     }
 }
+
+/// Several, parted by commas.
+impl<V: Value> Value for Vec<V> {
+    const SHAPE: Shape = Shape::Text;
+
+    fn parse(given: &str, parameter: &Parameter) -> Result<Self, SettingError> {
+        let items = given.split(',').map(str::trim).filter(|item| !item.is_empty());
+        items.map(|item| V::parse(item, parameter)).collect()
+    }
+
+    fn show(&self) -> String {
+        self.iter().map(Value::show).collect::<Vec<_>>().join(",")
+    }
+}

@@ -77,13 +77,14 @@ impl<'a> Plan<'a> {
         batches
     }
 
-    /// Steps in so many epochs, a part of one included.
-    pub fn steps(&self, epochs: f64) -> Result<usize> {
+    /// Steps of `accumulate` batches each in so many epochs, a part of one included. What is left at the end of an epoch is
+    /// a step of its own.
+    pub fn steps(&self, epochs: f64, accumulate: usize) -> Result<usize> {
         let mut steps = 0.0;
         let mut left = epochs;
         let mut epoch = 0;
         while left > 0.0 {
-            steps += self.epoch(epoch).len() as f64 * left.min(1.0);
+            steps += self.epoch(epoch).len().div_ceil(accumulate.max(1)) as f64 * left.min(1.0);
             (left, epoch) = (left - 1.0, epoch + 1);
         }
         if steps == 0.0 { Err(Error::TooFewPairs(self.examples.len())) } else { Ok((steps.round() as usize).max(1)) }
@@ -137,8 +138,9 @@ mod tests {
         let plan = Plan::new(&examples, 8, 1);
         assert_eq!(plan.epoch(0), plan.epoch(0));
         assert_ne!(plan.epoch(0), plan.epoch(1));
-        assert_eq!(plan.steps(2.0).unwrap(), 14);
-        assert_eq!(plan.steps(0.5).unwrap(), 4);
-        assert!(Plan::new(&examples[..1], 8, 1).steps(1.0).is_err());
+        assert_eq!(plan.steps(2.0, 1).unwrap(), 14);
+        assert_eq!(plan.steps(0.5, 1).unwrap(), 4);
+        assert_eq!(plan.steps(2.0, 3).unwrap(), 6, "seven batches are two steps of three, and one of what is left");
+        assert!(Plan::new(&examples[..1], 8, 1).steps(1.0, 1).is_err());
     }
 }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::{AdamW, AdamWOptions, Error, Result};
+use super::average::Average;
+use super::{AdamW, Error, Result, TrainingOptions};
 use crate::encoder::Encoder;
 use crate::workspace::{self, Digest, write_json_atomic};
 
@@ -14,6 +15,7 @@ use crate::workspace::{self, Digest, write_json_atomic};
 const KEPT: usize = 2;
 const WEIGHTS: &str = "weights.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
+const AVERAGE: &str = "average.safetensors";
 const STATE: &str = "state.json";
 const BEST: &str = "best";
 
@@ -34,9 +36,29 @@ pub(super) struct State {
     /// The dev score of the base.
     pub(super) base_dev: Option<f64>,
     /// The best dev score, and its step.
+    #[serde(with = "exactly")]
     pub(super) best: Option<(f64, usize)>,
+    /// Looks at dev since the best one.
+    #[serde(default)]
+    pub(super) waited: usize,
     /// The losses so far.
     pub(super) losses: Vec<f64>,
+}
+
+/// A score as text: read as a JSON number it may come back a hair off, and what ties with it would be better than it.
+mod exactly {
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    #[allow(clippy::ref_option)] // the signature is serde's
+    pub(super) fn serialize<S: Serializer>(best: &Option<(f64, usize)>, to: S) -> Result<S::Ok, S::Error> {
+        best.map(|(score, step)| (score.to_string(), step)).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<(f64, usize)>, D::Error> {
+        let best = Option::<(String, usize)>::deserialize(from)?;
+        best.map(|(score, step)| Ok((score.parse().map_err(D::Error::custom)?, step))).transpose()
+    }
 }
 
 impl Checkpoints {
@@ -51,11 +73,20 @@ impl Checkpoints {
     }
 
     /// Writes a checkpoint, whole or not at all, and removes the oldest. Returns its folder.
-    pub(super) fn save(&self, encoder: &Encoder, optimizer: &AdamW, state: &State) -> Result<PathBuf> {
+    pub(super) fn save(
+        &self,
+        encoder: &Encoder,
+        optimizer: &AdamW,
+        average: Option<&Average>,
+        state: &State,
+    ) -> Result<PathBuf> {
         let folder = self.folder.join(format!("step-{:08}", state.step));
         self.publish(&folder, |staging| {
             save_tensors(&weights(encoder), &staging.join(WEIGHTS))?;
             save_tensors(&optimizer.state(encoder.parameters())?, &staging.join(OPTIMIZER))?;
+            if let Some(average) = average {
+                save_tensors(average.tensors(), &staging.join(AVERAGE))?;
+            }
             Ok(write_json_atomic(&staging.join(STATE), state)?)
         })?;
         let mut kept = self.steps();
@@ -82,9 +113,9 @@ impl Checkpoints {
     pub(super) fn restore(
         &self,
         encoder: &Encoder,
-        options: AdamWOptions,
+        options: &TrainingOptions,
         of: &Digest,
-    ) -> Result<Option<(AdamW, State)>> {
+    ) -> Result<Option<(AdamW, Option<Average>, State)>> {
         if !self.resume {
             return Ok(None);
         }
@@ -98,7 +129,10 @@ impl Checkpoints {
         }
         load_weights(encoder, &folder)?;
         let moments = load_tensors(&folder.join(OPTIMIZER), encoder.device())?;
-        Ok(Some((AdamW::restore(options, state.step, moments)?, state)))
+        let average =
+            |decay| Ok::<_, Error>(Average::restore(decay, load_tensors(&folder.join(AVERAGE), encoder.device())?));
+        let average = options.ema.map(average).transpose()?;
+        Ok(Some((AdamW::restore(options.optimizer, state.step, moments)?, average, state)))
     }
 
     /// The complete checkpoints, oldest first.

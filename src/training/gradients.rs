@@ -10,7 +10,7 @@ use candle_core::{DType, Tensor, Var};
 
 use super::losses::Objective;
 use super::ranks::{Alone, Exchange, deal, places, sum_gradients};
-use super::{Example, Result, mix};
+use super::{Error, Example, Result, mix};
 use crate::encoder::{Dropout, Encoder, Gradients, Pass};
 
 /// What a batch says.
@@ -31,8 +31,8 @@ impl BatchGradients {
     }
 }
 
-/// How the gradient of a batch is computed.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// How the gradient of a step is computed.
+#[derive(Debug, Clone, PartialEq)]
 pub struct GradientOptions {
     /// What is minimised.
     pub objective: Objective,
@@ -49,84 +49,129 @@ pub struct GradientOptions {
 pub fn batch_gradients(
     encoder: &Encoder,
     batch: &[&Example],
-    objective: Objective,
+    objective: &Objective,
     micro_batch: usize,
     rate: f32,
     seed: u64,
 ) -> Result<BatchGradients> {
-    share_of_gradients(encoder, &Alone, batch, GradientOptions { objective, micro_batch, dropout: rate, seed })
+    let options = GradientOptions { objective: objective.clone(), micro_batch, dropout: rate, seed };
+    share_of_gradients(encoder, &Alone, &[batch.to_vec()], &options)
 }
 
-/// The same as one rank of several, all of which are given the same batch: each embeds its share of the texts and goes back
-/// through it; the loss is of the whole batch, and gradients are the sums of all ranks'.
+/// The mean loss of a step's batches and its gradients, as one rank of several, all of which are given the same batches: each
+/// embeds its share of the texts and goes back through it; losses are of whole batches, and gradients are the sums of all ranks'.
 pub(super) fn share_of_gradients(
     encoder: &Encoder,
     exchange: &dyn Exchange,
-    batch: &[&Example],
-    options: GradientOptions,
+    batches: &[Vec<&Example>],
+    options: &GradientOptions,
 ) -> Result<BatchGradients> {
-    let queries = batch.iter().map(|example| &*example.query);
-    let positives = batch.iter().map(|example| &*example.positive);
-    let each = batch.iter().map(|example| example.negatives.len()).min().unwrap_or(0);
-    let negatives = batch.iter().flat_map(|example| example.negatives.iter().take(each).map(|text| &**text));
-    let texts: Vec<&[u32]> = queries.chain(positives).chain(negatives).collect();
-    let tokens = texts.iter().map(|text| text.len()).sum();
-    let loss_of = |embeddings: &Tensor| -> candle_core::Result<Tensor> {
-        let n = batch.len();
-        let negatives = (each > 0).then(|| embeddings.narrow(0, 2 * n, n * each)).transpose()?;
-        options.objective.loss(&embeddings.narrow(0, 0, n)?, &embeddings.narrow(0, n, n)?, negatives.as_ref())
+    let part = 1.0 / batches.len().max(1) as f64;
+    let (mut gradients, mut losses, mut tokens, mut passed) = (Gradients::default(), Vec::new(), 0, 0);
+    for batch in batches {
+        let batch = Batch::of(batch);
+        let loss = batch.go_through(encoder, exchange, options, part, &mut passed, &mut gradients)?;
+        losses.push(loss.detach());
+        tokens += batch.tokens();
+    }
+    let loss = match losses.as_slice() {
+        [] => return Err(Error::TooFewPairs(0)),
+        [loss] => loss.clone(),
+        losses => Tensor::stack(losses, 0)?.sum_all()?,
     };
+    Ok(BatchGradients { loss, gradients: sum_gradients(exchange, gradients.finish()?)?, tokens })
+}
 
-    let (rank, device) = (exchange.rank(), encoder.device());
-    let shares = deal(&texts, exchange.ranks());
-    let share = &shares[rank];
-    let all: Vec<Vec<&[usize]>> = shares.iter().map(|share| groups(&texts, share, options.micro_batch)).collect();
-    let groups = &all[rank];
-    // Groups are numbered through, so that no two of a step drop the same values, whichever rank has them.
-    let first: usize = all[..rank].iter().map(Vec::len).sum();
-    let dropout = |group: usize| match options.dropout {
-        rate if rate > 0.0 => Dropout::On { rate, seed: mix(options.seed, (first + group) as u64) },
-        _ => Dropout::Off,
-    };
-    let chosen = |group: &[usize]| group.iter().map(|&at| texts[at]).collect::<Vec<_>>();
+/// The texts of a batch: its queries, its positives, its negatives.
+struct Batch<'a> {
+    texts: Vec<&'a [u32]>,
+    pairs: usize,
+    /// Negatives of each pair.
+    negatives: usize,
+}
 
-    // A share of one group keeps its pass; of several, each group is embedded again when its part of the gradient is known.
-    let mut passes: Vec<Option<Pass>> = Vec::new();
-    let mut embedded = Vec::with_capacity(groups.len() + 1);
-    for (at, group) in groups.iter().enumerate() {
-        if groups.len() == 1 {
-            let pass = encoder.pass(&chosen(group), dropout(at))?;
-            embedded.push(pass.embeddings().clone());
-            passes.push(Some(pass));
-        } else {
-            embedded.push(encoder.forward(&chosen(group), dropout(at))?);
-            passes.push(None);
+impl<'a> Batch<'a> {
+    fn of(batch: &[&'a Example]) -> Self {
+        let queries = batch.iter().map(|example| &*example.query);
+        let positives = batch.iter().map(|example| &*example.positive);
+        let each = batch.iter().map(|example| example.negatives.len()).min().unwrap_or(0);
+        let negatives = batch.iter().flat_map(|example| example.negatives.iter().take(each).map(|text| &**text));
+        Self { texts: queries.chain(positives).chain(negatives).collect(), pairs: batch.len(), negatives: each }
+    }
+
+    fn tokens(&self) -> usize {
+        self.texts.iter().map(|text| text.len()).sum()
+    }
+
+    fn loss(&self, objective: &Objective, embeddings: &Tensor) -> candle_core::Result<Tensor> {
+        let (n, wrong) = (self.pairs, self.pairs * self.negatives);
+        let negatives = (wrong > 0).then(|| embeddings.narrow(0, 2 * n, wrong)).transpose()?;
+        objective.loss(&embeddings.narrow(0, 0, n)?, &embeddings.narrow(0, n, n)?, negatives.as_ref())
+    }
+
+    /// Embeds this rank's share, goes back through it with `part` of the loss, and returns that. `passed` counts the groups of
+    /// the step so far, on all ranks, so that no two drop the same values.
+    fn go_through(
+        &self,
+        encoder: &Encoder,
+        exchange: &dyn Exchange,
+        options: &GradientOptions,
+        part: f64,
+        passed: &mut usize,
+        gradients: &mut Gradients,
+    ) -> Result<Tensor> {
+        let (texts, rank, device) = (&self.texts, exchange.rank(), encoder.device());
+        let shares = deal(texts, exchange.ranks());
+        let share = &shares[rank];
+        let all: Vec<Vec<&[usize]>> = shares.iter().map(|share| groups(texts, share, options.micro_batch)).collect();
+        let groups = &all[rank];
+        let first = *passed + all[..rank].iter().map(Vec::len).sum::<usize>();
+        *passed += all.iter().map(Vec::len).sum::<usize>();
+        let dropout = |group: usize| match options.dropout {
+            rate if rate > 0.0 => Dropout::On { rate, seed: mix(options.seed, (first + group) as u64) },
+            _ => Dropout::Off,
+        };
+        let chosen = |group: &[usize]| group.iter().map(|&at| texts[at]).collect::<Vec<_>>();
+
+        // The last group keeps its pass, since there is room for one; the others are embedded again when their part of the
+        // gradient is known.
+        let mut kept: Option<Pass> = None;
+        let mut embedded = Vec::with_capacity(groups.len() + 1);
+        for (at, group) in groups.iter().enumerate() {
+            if at + 1 == groups.len() {
+                let pass = encoder.pass(&chosen(group), dropout(at))?;
+                embedded.push(pass.embeddings().clone());
+                kept = Some(pass);
+            } else {
+                embedded.push(encoder.forward(&chosen(group), dropout(at))?);
+            }
         }
-    }
-    // Every rank hands in as many rows. They come back in the order of ranks and groups; `places` brings them into the order
-    // of the texts, and leaves out what is there to fill up.
-    let rows = shares.iter().map(Vec::len).max().unwrap_or(0);
-    if share.len() < rows {
-        embedded.push(Tensor::zeros((rows - share.len(), encoder.dim()), DType::F32, device)?);
-    }
-    let leaves = Var::from_tensor(&exchange.gather(&Tensor::cat(&embedded, 0)?)?)?;
-    let places = Tensor::new(places(&shares, texts.len(), rows), device)?;
-    let loss = loss_of(&leaves.index_select(&places, 0)?)?;
-    let store = loss.backward()?;
-    let mut gradients = Gradients::default();
-    if let Some(cached) = store.get(&leaves) {
-        let mut start = rank * rows;
-        for (at, (group, pass)) in groups.iter().zip(passes).enumerate() {
-            let part = cached.narrow(0, start, group.len())?.contiguous()?.detach();
-            start += group.len();
-            let pass = match pass {
-                Some(pass) => pass,
-                None => encoder.pass(&chosen(group), dropout(at))?,
-            };
-            encoder.backward(pass, &part, &mut gradients)?;
+        // Every rank hands in as many rows. They come back in the order of ranks and groups; `places` brings them into the
+        // order of the texts, and leaves out what is there to fill up.
+        let rows = shares.iter().map(Vec::len).max().unwrap_or(0);
+        if share.len() < rows {
+            embedded.push(Tensor::zeros((rows - share.len(), encoder.dim()), DType::F32, device)?);
         }
+        let leaves = Var::from_tensor(&exchange.gather(&Tensor::cat(&embedded, 0)?)?)?;
+        let places = Tensor::new(places(&shares, texts.len(), rows), device)?;
+        let mut loss = self.loss(&options.objective, &leaves.index_select(&places, 0)?)?;
+        if part < 1.0 {
+            loss = (loss * part)?;
+        }
+        if let Some(cached) = loss.backward()?.get(&leaves) {
+            let mut end = rank * rows + share.len();
+            for (at, group) in groups.iter().enumerate().rev() {
+                end -= group.len();
+                let gradient = cached.narrow(0, end, group.len())?.contiguous()?.detach();
+                let pass = match kept.take() {
+                    Some(pass) => pass,
+                    None => encoder.pass(&chosen(group), dropout(at))?,
+                };
+                encoder.backward(pass, &gradient, gradients)?;
+            }
+        }
+        Ok(loss)
     }
-    Ok(BatchGradients { loss: loss.detach(), gradients: sum_gradients(exchange, gradients.finish()?)?, tokens })
 }
 
 /// A share's texts, which stand by length, in groups of as many as make no more tokens than `micro_batch` of the longest.
@@ -189,7 +234,7 @@ mod tests {
     fn gradients(micro_batch: usize, rate: f32) -> BatchGradients {
         let examples = examples();
         let batch: Vec<&Example> = examples.iter().collect();
-        batch_gradients(&encoder(), &batch, OBJECTIVE, micro_batch, rate, 3).unwrap()
+        batch_gradients(&encoder(), &batch, &OBJECTIVE, micro_batch, rate, 3).unwrap()
     }
 
     fn values(found: &BatchGradients, name: &str) -> Vec<f32> {

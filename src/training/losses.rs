@@ -18,7 +18,7 @@ pub enum Distance {
 }
 
 /// A loss over queries, positives and explicit negatives.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub enum Objective {
     /// Multiple Negatives Ranking Loss (Henderson et al. 2017): cross-entropy over scaled cosines, where a query's right
     /// passage stands among all other passages of the batch. As sentence-transformers' `MultipleNegativesRankingLoss`.
@@ -35,16 +35,33 @@ pub enum Objective {
         /// By how much the positive must be nearer.
         margin: f64,
     },
+    /// The mean of a loss over the whole embeddings and over their first dimensions, scaled to length one (Matryoshka
+    /// representation learning, Kusupati et al. 2022): what is cut off later is what matters least.
+    Matryoshka {
+        /// The loss.
+        of: Box<Self>,
+        /// How many first dimensions, each less than there are.
+        widths: Vec<usize>,
+    },
 }
 
 impl Objective {
     /// The loss of queries `[n, d]`, positives `[n, d]`, and negatives `[n k, d]`, where each query's k stand together.
     pub fn loss(&self, queries: &Tensor, positives: &Tensor, negatives: Option<&Tensor>) -> Result<Tensor> {
-        match *self {
-            Self::Mnrl { scale, symmetric } => mnrl(queries, positives, negatives, scale, symmetric),
+        match self {
+            Self::Mnrl { scale, symmetric } => mnrl(queries, positives, negatives, *scale, *symmetric),
             Self::Triplet { distance, margin } => {
                 let Some(negatives) = negatives else { candle_core::bail!("the triplet loss needs negatives") };
-                triplet(queries, positives, negatives, distance, margin)
+                triplet(queries, positives, negatives, *distance, *margin)
+            }
+            Self::Matryoshka { of, widths } => {
+                let mut sum = of.loss(queries, positives, negatives)?;
+                for &width in widths {
+                    let first = |rows: &Tensor| unit(&rows.narrow(D::Minus1, 0, width)?.contiguous()?);
+                    let negatives = negatives.map(first).transpose()?;
+                    sum = (sum + of.loss(&first(queries)?, &first(positives)?, negatives.as_ref())?)?;
+                }
+                sum / (1 + widths.len()) as f64
             }
         }
     }
@@ -152,6 +169,30 @@ mod tests {
         let negatives = rows(&[[-1.0, 0.0], [0.0, -1.0]]);
         let e = 1.0_f32.exp();
         assert!((loss(Some(&negatives), false) - ((e + 1.0 + 1.0 / e + 1.0).ln() - 1.0)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn matryoshka_is_the_mean_over_its_widths() {
+        let values = |from: u32| (0..12).map(|at| ((at * 7 + from) % 11) as f32 - 4.5).collect::<Vec<_>>();
+        let tensor = |from| Tensor::from_vec(values(from), (3, 4), &Device::Cpu).unwrap();
+        let (queries, positives, negatives) = (tensor(1), tensor(5), tensor(8));
+        for of in [
+            Objective::Mnrl { scale: 20.0, symmetric: true },
+            Objective::Triplet { distance: Distance::Euclidean, margin: 0.5 },
+        ] {
+            let at = |width: usize| {
+                let first = |rows: &Tensor| {
+                    let rows = rows.narrow(1, 0, width).unwrap();
+                    if width == 4 { rows } else { unit(&rows).unwrap() }
+                };
+                let loss = of.loss(&first(&queries), &first(&positives), Some(&first(&negatives)));
+                loss.unwrap().to_scalar::<f32>().unwrap()
+            };
+            let expected = (at(4) + at(2) + at(1)) / 3.0;
+            let whole = Objective::Matryoshka { of: Box::new(of.clone()), widths: vec![2, 1] };
+            let found = whole.loss(&queries, &positives, Some(&negatives)).unwrap().to_scalar::<f32>().unwrap();
+            assert!((found - expected).abs() < 1e-5, "{found}, not {expected}");
+        }
     }
 
     #[test]

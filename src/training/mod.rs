@@ -5,9 +5,11 @@
 #[cfg(feature = "cuda")]
 mod adamw_cuda;
 mod adamw_loop;
+mod average;
 mod batches;
 mod checkpoint;
 mod gradients;
+mod interpolation;
 mod losses;
 mod optimizer;
 mod options;
@@ -18,6 +20,7 @@ mod trainer;
 pub use batches::{Example, Plan, text_key};
 pub use checkpoint::Checkpoints;
 pub use gradients::{BatchGradients, GradientOptions, batch_gradients};
+pub use interpolation::Weights;
 pub use losses::{Distance, Objective};
 pub use optimizer::{AdamW, AdamWOptions, Reading};
 pub use options::TrainingOptions;

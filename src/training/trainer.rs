@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use candle_core::Device;
 
+use super::average::Average;
 use super::checkpoint::State;
 use super::{
     AdamW, Checkpoints, Crew, Error, Example, GradientOptions, Plan, Ranks, Reading, Result, TrainingOptions, mix,
@@ -46,10 +47,12 @@ pub struct TrainingOutcome {
     pub losses: Vec<f64>,
     /// Whether it stopped on request, with a checkpoint, before its last step.
     pub stopped: bool,
+    /// The step after which it stopped because dev did not become better any more.
+    pub early_stop: Option<usize>,
 }
 
-/// Trains the encoder of rank 0 in place, together with its replicas; at the end it holds the parameters that scored best on
-/// dev, or the last ones without dev.
+/// Trains the encoder of rank 0 in place, together with its replicas, but for what is frozen in it; at the end it holds the
+/// parameters that scored best on dev, or the last ones without dev. With `ema` these are averages.
 pub fn train(
     ranks: &Ranks<'_>,
     examples: &[Example],
@@ -61,7 +64,7 @@ pub fn train(
 ) -> Result<TrainingOutcome> {
     let encoder = ranks.first();
     let plan = Plan::new(examples, options.batch, options.seed);
-    let mut steps = plan.steps(options.epochs)?;
+    let mut steps = plan.steps(options.epochs, options.accumulate)?;
     steps = steps.min(options.max_steps.unwrap_or(steps));
     let of = identity(encoder, &plan, options)?;
     if examples.len() < options.batch {
@@ -72,12 +75,13 @@ pub fn train(
     observer.on(Event::phase("self-test"));
     self_test(encoder)?;
 
-    let (optimizer, state) = match checkpoints.restore(encoder, options.optimizer, &of)? {
-        Some((optimizer, state)) => {
-            observer.on(Event::note(format!("going on from step {} of {steps}", state.step)));
-            (optimizer, state)
-        }
-        None => (AdamW::new(options.optimizer), State { of, step: 0, base_dev: None, best: None, losses: Vec::new() }),
+    let (optimizer, average, state) = if let Some(restored) = checkpoints.restore(encoder, options, &of)? {
+        observer.on(Event::note(format!("going on from step {} of {steps}", restored.2.step)));
+        restored
+    } else {
+        let average = options.ema.map(|decay| Average::of(encoder, decay)).transpose()?;
+        let state = State { of, step: 0, base_dev: None, best: None, waited: 0, losses: Vec::new() };
+        (AdamW::new(options.optimizer), average, state)
     };
     ranks.run(options.optimizer, |crew| {
         if state.step > 0 {
@@ -93,6 +97,7 @@ pub fn train(
             clock,
             judge,
             optimizer,
+            average,
             state,
             steps,
             read_together: options.report_every.unwrap_or(match encoder.device() {
@@ -120,13 +125,14 @@ pub fn train(
 /// What a checkpoint must be a checkpoint of: settings that decide losses, examples, the parameters at the start.
 fn identity(encoder: &Encoder, plan: &Plan<'_>, options: &TrainingOptions) -> Result<Digest> {
     let mut decisive = options.clone();
-    // These decide when to look and to save, not what is learnt.
-    (decisive.eval_steps, decisive.save_steps) = (None, None);
+    // These decide when to look, to save and to stop, not what is learnt.
+    (decisive.eval_steps, decisive.save_steps, decisive.early_stopping) = (None, None, None);
     let mut hasher = Hasher::default()
         .part(serde_json::to_vec(&decisive).unwrap_or_default())
         .part(plan.digest().as_str())
         .part(encoder.max_length().to_le_bytes())
-        .part(encoder.dim().to_le_bytes());
+        .part(encoder.dim().to_le_bytes())
+        .part(serde_json::to_vec(&encoder.frozen()).unwrap_or_default());
     for (name, var) in encoder.parameters().iter() {
         let sum = var.as_detached_tensor().sqr()?.sum_all()?.to_scalar::<f32>()?;
         hasher = hasher.part(name).part(format!("{sum:.4e}"));
@@ -144,6 +150,8 @@ struct Trainer<'a, 'e, 'j> {
     clock: &'a dyn Clock,
     judge: Option<&'a mut Judge<'j>>,
     optimizer: AdamW,
+    /// The running average of the weights, where one is kept: what dev looks at and what stays at the end.
+    average: Option<Average>,
     state: State,
     steps: usize,
     /// Steps whose values are read together.
@@ -181,9 +189,9 @@ impl Trainer<'_, '_, '_> {
         }
         self.observer.on(Event::phase("train"));
         let (mut epoch, mut passed) = (0, 0);
-        while self.state.step < self.steps {
+        while self.state.step < self.steps && !self.gives_up() {
             let batches = plan.epoch(epoch);
-            for (number, batch) in batches.iter().enumerate() {
+            for (number, batches) in batches.chunks(self.options.accumulate.max(1)).enumerate() {
                 passed += 1;
                 // A resumed run walks through the plan to where it was.
                 if passed <= self.state.step {
@@ -192,8 +200,8 @@ impl Trainer<'_, '_, '_> {
                 if self.observer.stop_requested() {
                     return self.stop(begun);
                 }
-                self.step(batch, epoch + 1, number + 1)?;
-                if self.state.step == self.steps {
+                self.step(batches, epoch + 1, number * self.options.accumulate + 1)?;
+                if self.state.step == self.steps || self.gives_up() {
                     break;
                 }
             }
@@ -202,25 +210,34 @@ impl Trainer<'_, '_, '_> {
         self.finish(begun)
     }
 
-    fn step(&mut self, pairs: &[usize], epoch: usize, batch: usize) -> Result<()> {
+    /// Whether dev has not become better for as many looks as one had patience for.
+    fn gives_up(&self) -> bool {
+        self.options.early_stopping.is_some_and(|patience| self.state.waited >= patience)
+    }
+
+    fn step(&mut self, batches: &[Vec<usize>], epoch: usize, batch: usize) -> Result<()> {
         if self.unread.is_empty() {
             self.unread_since = self.clock.monotonic();
         }
         let number = self.state.step + 1;
-        let chosen: Vec<&Example> = pairs.iter().map(|&at| &self.examples[at]).collect();
+        let chosen = |batch: &Vec<usize>| batch.iter().map(|&at| &self.examples[at]).collect();
+        let chosen: Vec<Vec<&Example>> = batches.iter().map(chosen).collect();
         let options = GradientOptions {
-            objective: self.options.objective,
+            objective: self.options.objective.clone(),
             micro_batch: self.options.micro_batch,
             dropout: self.options.dropout,
             seed: mix(self.options.seed, number as u64),
         };
-        let found = self.crew.gradients(&chosen, options)?;
+        let found = self.crew.gradients(&chosen, &options)?;
         let rate = self.options.lr * self.options.schedule.factor(number, self.steps);
         let first = self.times.is_empty() && self.unread.is_empty() && rate > VISIBLE_RATE;
         let before = first.then(|| Snapshot::of(self.encoder)).transpose()?;
         self.crew.step(&mut self.optimizer, &found, rate, self.options.max_grad_norm)?;
+        if let Some(average) = &mut self.average {
+            average.take_in(self.encoder.parameters(), number)?;
+        }
         self.state.step = number;
-        self.unread.push(Step { number, epoch, batch, pairs: pairs.to_vec(), tokens: found.tokens, rate });
+        self.unread.push(Step { number, epoch, batch, pairs: batches.concat(), tokens: found.tokens, rate });
         if let Some(before) = before {
             let norm = self.read()?.map_or(0.0, |reading| reading.norm);
             if norm > 0.0 {
@@ -239,10 +256,11 @@ impl Trainer<'_, '_, '_> {
         }
         // Asked first: whatever the reason for this checkpoint, it answers the request.
         let asked = self.observer.checkpoint_requested();
-        if asked || number.is_multiple_of(self.options.save_every(self.steps)) || number == self.steps {
+        let last = number == self.steps || self.gives_up();
+        if asked || number.is_multiple_of(self.options.save_every(self.steps)) || last {
             self.save()?;
         }
-        if look && number < self.steps {
+        if look && !last {
             self.observer.on(Event::phase("train"));
         }
         Ok(())
@@ -293,12 +311,27 @@ impl Trainer<'_, '_, '_> {
         Ok(Some(score))
     }
 
+    /// Puts the running average in the place of the weights, or back; nothing where none is kept.
+    fn exchange(&mut self) -> Result<()> {
+        self.average.as_mut().map_or(Ok(()), |average| average.exchange(self.encoder.parameters()))
+    }
+
     /// Looks at dev and keeps the parameters where they are the best so far.
     fn look(&mut self) -> Result<()> {
         self.read()?;
+        self.exchange()?;
+        let looked = self.look_at_these();
+        // Also where the look was cut short: training, and a checkpoint, go on from the weights themselves.
+        self.exchange()?;
+        looked
+    }
+
+    fn look_at_these(&mut self) -> Result<()> {
         let step = self.state.step;
         let Some(score) = self.score(step)? else { return Ok(()) };
+        self.state.waited += 1;
         if self.state.best.is_none_or(|(best, _)| score > best) {
+            self.state.waited = 0;
             match self.checkpoints.save_best(self.encoder) {
                 Ok(folder) => {
                     self.state.best = Some((score, step));
@@ -313,7 +346,7 @@ impl Trainer<'_, '_, '_> {
     /// A checkpoint that cannot be written costs safety, not the training.
     fn save(&mut self) -> Result<()> {
         self.read()?;
-        match self.checkpoints.save(self.encoder, &self.optimizer, &self.state) {
+        match self.checkpoints.save(self.encoder, &self.optimizer, self.average.as_ref(), &self.state) {
             Ok(folder) => self.announce(&folder, false),
             Err(error) => self.warn_of_checkpoint(&error),
         }
@@ -333,25 +366,40 @@ impl Trainer<'_, '_, '_> {
     fn stop(&mut self, begun: Duration) -> Result<TrainingOutcome> {
         self.read()?;
         self.checkpoints
-            .save(self.encoder, &self.optimizer, &self.state)
+            .save(self.encoder, &self.optimizer, self.average.as_ref(), &self.state)
             .map(|folder| self.announce(&folder, false))?;
         Ok(self.outcome(begun, None, self.state.step, true))
     }
 
     fn finish(&mut self, begun: Duration) -> Result<TrainingOutcome> {
         self.crew.check_equal()?;
+        if let Some(step) = self.early_stop() {
+            let text = format!(
+                "{} looks at dev without a better score: stopped early, at step {step} of {}",
+                self.state.waited, self.steps
+            );
+            self.observer.on(Event::note(text));
+        }
         let Some((score, step)) = self.state.best else {
+            self.exchange()?;
             return Ok(self.outcome(begun, None, self.state.step, false));
         };
-        if step != self.state.step {
+        if step != self.state.step || self.average.is_some() {
             self.checkpoints.load_best(self.encoder)?;
             self.crew.spread(&self.optimizer)?;
+        }
+        if step != self.state.step {
             self.observer.on(Event::note(format!("step {step} was the best on dev: its parameters are kept")));
         }
         if self.state.base_dev.is_some_and(|base| score < base) {
             self.observer.on(Event::warning("no checkpoint beat the base on dev: lower --lr, or make better pairs"));
         }
         Ok(self.outcome(begun, Some(score), step, false))
+    }
+
+    /// The step at which patience ended, if that was before the last.
+    fn early_stop(&self) -> Option<usize> {
+        (self.gives_up() && self.state.step < self.steps).then_some(self.state.step)
     }
 
     fn outcome(&self, begun: Duration, best_dev: Option<f64>, best_step: usize, stopped: bool) -> TrainingOutcome {
@@ -371,6 +419,7 @@ impl Trainer<'_, '_, '_> {
             best_step,
             losses: self.state.losses.clone(),
             stopped,
+            early_stop: self.early_stop(),
         }
     }
 }

@@ -13,5 +13,6 @@ mod reviews;
 mod runs;
 mod support;
 mod synthesis;
+mod tuning;
 #[cfg(unix)]
 mod workbench;

@@ -58,7 +58,7 @@ fn examples(encoder: &Encoder, batch: &Value) -> Vec<Example> {
     pairs.map(example).collect()
 }
 
-fn triplet_values(encoder: &Encoder, reference: &Value, objective: Objective) -> Vec<f64> {
+fn triplet_values(encoder: &Encoder, reference: &Value, objective: &Objective) -> Vec<f64> {
     let triplets = reference["triplets"].as_array().unwrap();
     let tensor = |texts: &[&str]| {
         let tokens = encoder.tokenize(texts, Role::Passage).unwrap();
@@ -86,7 +86,7 @@ fn ten_steps_are_those_of_sentence_transformers() {
     for (name, values) in reference["triplet_loss_before"].as_object().unwrap() {
         let margin: f64 = name.rsplit("margin").next().unwrap().parse().unwrap();
         let distance = if name.starts_with("cosine") { Distance::Cosine } else { Distance::Euclidean };
-        let found = triplet_values(&encoder, &reference, Objective::Triplet { distance, margin });
+        let found = triplet_values(&encoder, &reference, &Objective::Triplet { distance, margin });
         for (found, expected) in found.iter().zip(values["each"].as_array().unwrap()) {
             assert!((found - number(expected)).abs() < 1e-4, "{name}: {found}, expected {expected}");
         }
@@ -109,7 +109,7 @@ fn ten_steps_are_those_of_sentence_transformers() {
         let batch: Vec<&Example> = batch.iter().collect();
         // Cached in some steps, at once in others: it must make no difference.
         let micro_batch = if step % 2 == 0 { 4 } else { 1000 };
-        let found = batch_gradients(&encoder, &batch, objective, micro_batch, 0.0, 0).unwrap();
+        let found = batch_gradients(&encoder, &batch, &objective, micro_batch, 0.0, 0).unwrap();
         close(found.loss().unwrap(), number(&reference["losses"][step]), 1e-3, &format!("loss of step {}", step + 1));
         let norm = AdamW::gradient_norm(&found.gradients).unwrap();
         close(norm, number(&reference["grad_norms"][step]), 1e-3, &format!("gradient norm of step {}", step + 1));
@@ -131,6 +131,6 @@ fn ten_steps_are_those_of_sentence_transformers() {
     let after = distances(&embed(&encoder, &sentences), &reference["embeddings_after"]);
     assert!(after.iter().all(|distance| *distance < 1e-4), "embeddings after: {after:?}");
     let batch: Vec<&Example> = batches[0].iter().collect();
-    let loss = batch_gradients(&encoder, &batch, objective, 1000, 0.0, 0).unwrap().loss().unwrap();
+    let loss = batch_gradients(&encoder, &batch, &objective, 1000, 0.0, 0).unwrap().loss().unwrap();
     close(loss, number(&reference["mnrl_batch0_after"]), 1e-3, "loss of batch 0 after ten steps");
 }

@@ -16,7 +16,7 @@ use candle_core::{Device, Result, Tensor};
 
 use super::gemm::has_bf16;
 use super::ops::Masks;
-use super::{BertConfig, Parameters, Pooling};
+use super::{BertConfig, Frozen, Parameters, Pooling};
 use crate::settings::Precision;
 
 /// What a forward pass is given.
@@ -34,6 +34,8 @@ pub(super) struct Input<'a> {
     pub(super) pooling: Pooling,
     /// The format of products.
     pub(super) precision: Precision,
+    /// What gets no gradient.
+    pub(super) frozen: Frozen,
 }
 
 /// What computes, if anything does on this device.

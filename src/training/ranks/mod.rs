@@ -158,8 +158,8 @@ fn link(first: &Encoder, _others: &[Encoder]) -> Link {
 
 /// What rank 0 orders.
 enum Order<'e> {
-    /// The gradients of a batch.
-    Gradients(Arc<[&'e Example]>, GradientOptions),
+    /// The gradients of a step's batches.
+    Gradients(Arc<[Vec<&'e Example>]>, GradientOptions),
     /// A step with them.
     Step { rate: f64, limit: f64 },
     /// Other parameters and an optimizer's state.
@@ -194,13 +194,13 @@ impl std::fmt::Debug for Crew<'_> {
 }
 
 impl<'e> Crew<'e> {
-    /// Loss and gradients of a batch, each rank's share computed on its device.
-    pub fn gradients(&self, batch: &[&'e Example], options: GradientOptions) -> Result<BatchGradients> {
+    /// The mean loss of a step's batches and its gradients, each rank's share computed on its device.
+    pub fn gradients(&self, batches: &[Vec<&'e Example>], options: &GradientOptions) -> Result<BatchGradients> {
         if !self.orders.is_empty() {
-            let batch: Arc<[&Example]> = batch.into();
-            self.order(|| Order::Gradients(Arc::clone(&batch), options))?;
+            let batches: Arc<[Vec<&Example>]> = batches.into();
+            self.order(|| Order::Gradients(Arc::clone(&batches), options.clone()))?;
         }
-        share_of_gradients(self.encoder, &*self.exchange, batch, options)
+        share_of_gradients(self.encoder, &*self.exchange, batches, options)
     }
 
     /// Takes a step with what was found last, on every rank ([`AdamW::step`]): each has the same loss and the same norm.
@@ -293,10 +293,10 @@ fn follow(
     let (mut optimizer, mut last) = (AdamW::new(options), None);
     while let Ok(order) = orders.recv() {
         match order {
-            Order::Gradients(batch, how) => {
+            Order::Gradients(batches, how) => {
                 // The last ones go first: there is room for one set.
                 drop(last.take());
-                last = Some(share_of_gradients(encoder, exchange, &batch, how)?);
+                last = Some(share_of_gradients(encoder, exchange, &batches, &how)?);
             }
             Order::Step { rate, limit } => {
                 let Some(BatchGradients { loss, gradients, .. }) = &last else { continue };

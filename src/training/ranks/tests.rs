@@ -65,10 +65,10 @@ fn values(tensor: &Tensor) -> Vec<f32> {
     tensor.flatten_all().unwrap().to_vec1().unwrap()
 }
 
-fn gradients(count: usize, examples: &[Example], options: GradientOptions) -> (f64, BTreeMap<String, Vec<f32>>) {
+fn gradients(count: usize, examples: &[Example], options: &GradientOptions) -> (f64, BTreeMap<String, Vec<f32>>) {
     let encoder = encoder();
-    let batch: Vec<&Example> = examples.iter().collect();
-    let found = ranks(&encoder, count).run(AdamWOptions::default(), |crew| crew.gradients(&batch, options)).unwrap();
+    let batches = [examples.iter().collect()];
+    let found = ranks(&encoder, count).run(AdamWOptions::default(), |crew| crew.gradients(&batches, options)).unwrap();
     let all = found.gradients.iter().map(|(name, gradient)| (name.clone(), values(gradient))).collect();
     (found.loss().unwrap(), all)
 }
@@ -91,10 +91,10 @@ fn ranks_add_up_to_one() {
                     example.negatives.truncate(usize::from(objective == TRIPLET));
                 }
             }
-            let options = how(objective, micro_batch, 0.0, 3);
-            let (loss, alone) = gradients(1, &examples, options);
+            let options = how(objective.clone(), micro_batch, 0.0, 3);
+            let (loss, alone) = gradients(1, &examples, &options);
             for count in [2, 3, 5] {
-                let (found, all) = gradients(count, &examples, options);
+                let (found, all) = gradients(count, &examples, &options);
                 assert!((found - loss).abs() < 1e-4, "{count} ranks: a loss of {found}, not {loss}");
                 assert_eq!(all.keys().collect::<Vec<_>>(), alone.keys().collect::<Vec<_>>());
                 for (name, expected) in &alone {
@@ -111,14 +111,15 @@ fn ranks_add_up_to_one() {
 #[test]
 fn dropout_repeats_for_as_many_ranks_and_differs_between_them() {
     let examples = examples(6);
-    let of = |count, seed| gradients(count, &examples, how(MNRL, 64, 0.2, seed));
+    let of = |count, seed| gradients(count, &examples, &how(MNRL, 64, 0.2, seed));
     assert_eq!(of(2, 3), of(2, 3));
     assert_ne!(of(2, 3).0, of(2, 4).0);
     // Two ranks with the same texts: one seed for both would drop the same values, and make embeddings that are equal.
     let twins: Vec<Example> = (0..2)
         .map(|key| Example { query: text(5, 9), positive: text(5, 9), negatives: Vec::new(), keys: vec![key] })
         .collect();
-    let (twice, once) = (gradients(2, &twins, how(MNRL, 64, 0.2, 3)).0, gradients(2, &twins, how(MNRL, 64, 0.0, 3)).0);
+    let (twice, once) =
+        (gradients(2, &twins, &how(MNRL, 64, 0.2, 3)).0, gradients(2, &twins, &how(MNRL, 64, 0.0, 3)).0);
     assert!((once - 2.0_f64.ln()).abs() < 1e-5 && (twice - once).abs() > 1e-3, "{twice}, {once}");
 }
 
@@ -137,6 +138,9 @@ fn options(dropout: f32) -> TrainingOptions {
         save_steps: Some(2),
         max_steps: None,
         report_every: None,
+        accumulate: 1,
+        early_stopping: None,
+        ema: None,
         seed: 42,
     }
 }
@@ -224,7 +228,8 @@ fn with_empty_query(pairs: u32) -> (usize, Error) {
     let texts: Vec<&[u32]> = queries.chain(batch.iter().map(|example| &*example.positive)).collect();
     let owner = deal(&texts, 2).iter().position(|share| share.contains(&0)).unwrap();
     let ranks = ranks(&encoder, 2);
-    let result = ranks.run(AdamWOptions::default(), |crew| crew.gradients(&batch, how(MNRL, 2, 0.0, 1)));
+    let result =
+        ranks.run(AdamWOptions::default(), |crew| crew.gradients(std::slice::from_ref(&batch), &how(MNRL, 2, 0.0, 1)));
     (owner, result.unwrap_err())
 }
 

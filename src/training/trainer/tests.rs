@@ -1,3 +1,4 @@
-//! Whole trainings.
+//! Whole trainings of small encoders.
 
 mod readings;
+mod whole;

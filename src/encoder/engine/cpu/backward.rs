@@ -15,7 +15,8 @@ impl Shape {
 }
 
 impl Engine {
-    /// Goes back through a tape, using it up, and adds the gradients to `into`.
+    /// Goes back through a tape, using it up, and adds the gradients to `into`. It goes no further down than to what is
+    /// trained, and asks no weight for its gradient that is not.
     pub(super) fn unwind(
         &self,
         tape: &mut Tape,
@@ -25,8 +26,9 @@ impl Engine {
     ) -> Result<()> {
         let locked = Locked::of(parameters);
         let weights = locked.weights(&tape.config)?;
-        let sums = into.all(&tape.config);
+        let sums = into.all(&tape.config, tape.frozen);
         let (shape, masks, products) = (tape.shape, tape.masks, tape.products);
+        let (frozen, first) = (tape.frozen, tape.first);
         let Shape { rows, hidden, inner, .. } = shape;
 
         let mut scratch = self.scratch.take(shape.backward_scratch());
@@ -41,9 +43,13 @@ impl Engine {
         let batch = &tape.batch;
         let mut kept = tape.slab.cut();
         let embedded = shape.cut_normal(&mut kept);
-        let mut records: Vec<Record<'_>> = (0..shape.layers).map(|_| shape.cut_record(&mut kept)).collect();
+        let mut records: Vec<Record<'_>> = (first..shape.layers).map(|_| shape.cut_record(&mut kept)).collect();
         while let Some(record) = records.pop() {
-            let layer = records.len();
+            let layer = first + records.len();
+            if layer < frozen.lowest() {
+                return Ok(());
+            }
+            let trained = layer >= frozen.layers;
             let (sites, weights_here, sums) = (Sites::of(layer), &weights.layers[layer], &mut sums.layers[layer]);
             norm_backward(
                 gradient,
@@ -63,9 +69,11 @@ impl Engine {
             let (up, down) = ((rows, hidden, inner), (rows, inner, hidden));
             products.linear_backward(down, of_inner, 0.0, dense, weights_here.outer.weight);
             activation::gelu_backward(record.inner, of_inner, partial, &mut sums.inner.bias);
-            products.weight_gradient(down, &mut sums.outer.weight, dense, record.inner);
-            renew(record.mix_normal.rows, weights_here.mix_norm, batch.sieve(None, 0), renewed);
-            products.weight_gradient(up, &mut sums.inner.weight, of_inner, renewed);
+            if trained {
+                products.weight_gradient(down, &mut sums.outer.weight, dense, record.inner);
+                renew(record.mix_normal.rows, weights_here.mix_norm, batch.sieve(None, 0), renewed);
+                products.weight_gradient(up, &mut sums.inner.weight, of_inner, renewed);
+            }
             products.linear_backward(up, gradient, 1.0, of_inner, weights_here.inner.weight);
 
             norm_backward(
@@ -83,7 +91,9 @@ impl Engine {
                 },
             );
             let across = (rows, hidden, hidden);
-            products.weight_gradient(across, &mut sums.mix.weight, dense, record.mixed);
+            if trained {
+                products.weight_gradient(across, &mut sums.mix.weight, dense, record.mixed);
+            }
             products.linear_backward(across, of_mixed, 0.0, dense, weights_here.mix.weight);
             weights_here.pack(qkv_weight, qkv_bias);
             let attention = Attention {
@@ -97,15 +107,20 @@ impl Engine {
             let of_qkv = &mut wide[..3 * shape.states()];
             let (mixed, logarithms) = (&*record.mixed, &*record.logarithms);
             attention.backward(record.qkv, mixed, logarithms, of_mixed, of_qkv, partial, &mut sums.qkv.bias);
-            match records.last() {
-                Some(below) => {
-                    let norm = weights.layers[layer - 1].outer_norm;
-                    renew(below.outer_normal.rows, norm, batch.sieve(None, 0), renewed);
-                }
-                None => renew(embedded.rows, weights.norm, batch.sieve(masks, Sites::EMBEDDINGS), renewed),
-            }
             let three = (rows, hidden, 3 * hidden);
-            products.weight_gradient(three, &mut sums.qkv.weight, of_qkv, renewed);
+            if trained {
+                match records.last() {
+                    Some(below) => {
+                        let norm = weights.layers[layer - 1].outer_norm;
+                        renew(below.outer_normal.rows, norm, batch.sieve(None, 0), renewed);
+                    }
+                    None => renew(embedded.rows, weights.norm, batch.sieve(masks, Sites::EMBEDDINGS), renewed),
+                }
+                products.weight_gradient(three, &mut sums.qkv.weight, of_qkv, renewed);
+            }
+            if frozen.embeddings && layer == frozen.layers {
+                return Ok(());
+            }
             products.linear_backward(three, gradient, 1.0, of_qkv, qkv_weight);
         }
 

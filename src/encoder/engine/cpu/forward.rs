@@ -14,8 +14,8 @@ impl Shape {
 }
 
 impl Engine {
-    /// Runs a batch through the layers and fills its tape; without `keep`, only the last layer's record stays.
-    pub(super) fn fill(&self, tape: &mut Tape, parameters: &Parameters, keep: bool) -> Result<Tensor> {
+    /// Runs a batch through the layers and fills its tape with their records, from the first that has one.
+    pub(super) fn fill(&self, tape: &mut Tape, parameters: &Parameters) -> Result<Tensor> {
         let locked = Locked::of(parameters);
         let weights = locked.weights(&tape.config)?;
         let (shape, masks, products) = (tape.shape, tape.masks, tape.products);
@@ -38,16 +38,13 @@ impl Engine {
         let mut normal = shape.cut_normal(&mut kept);
         embed(tables, weights.norm, batch.sieve(masks, Sites::EMBEDDINGS), &mut normal, x);
 
-        let mut shared = (!keep && shape.layers > 0).then(|| shape.cut_record(&mut kept));
+        let mut slot = None;
         for (layer, weights) in weights.layers.iter().enumerate() {
             let sites = Sites::of(layer);
-            let mut own;
-            let record = if let Some(record) = &mut shared {
-                record
-            } else {
-                own = shape.cut_record(&mut kept);
-                &mut own
-            };
+            if layer > tape.first {
+                slot = None;
+            }
+            let record = slot.get_or_insert_with(|| shape.cut_record(&mut kept));
             weights.pack(qkv_weight, qkv_bias);
             products.linear((rows, hidden, 3 * hidden), record.qkv, x, qkv_weight);
             let attention = Attention {

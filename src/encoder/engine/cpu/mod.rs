@@ -31,7 +31,7 @@ use super::Input;
 use crate::encoder::lanes::Sieve;
 use crate::encoder::layout::Layout;
 use crate::encoder::ops::{Heads, Masks};
-use crate::encoder::{BertConfig, Parameters, Pooling};
+use crate::encoder::{BertConfig, Frozen, Parameters, Pooling};
 
 /// The engine, with the memory of its last passes.
 #[derive(Debug, Default)]
@@ -50,6 +50,9 @@ pub(in crate::encoder) struct Tape {
     products: Products,
     batch: Batch,
     slab: Slab,
+    frozen: Frozen,
+    /// The lowest layer with a record of its own; those below it wrote over one another in it.
+    first: usize,
 }
 
 /// The rows of a batch.
@@ -194,13 +197,15 @@ impl Engine {
     pub(in crate::encoder::engine) fn forward(&self, input: Input<'_>, keep: bool) -> Result<(Tensor, Option<Tape>)> {
         let batch = Batch::new(input.config, input.batch)?;
         let shape = Shape::new(input.config, &batch.layout);
-        // Without a way back every layer writes over what the one before it would have kept.
-        let layers = if keep { shape.layers } else { shape.layers.min(1) };
-        let slab = self.kept.take(shape.embedding_record() + layers * shape.record());
-        let Input { config, pooling, masks, parameters, .. } = input;
+        // Below the way back, and without one, every layer writes over what the one before it would have kept. The lowest
+        // that is gone back through needs what it was given: the record of the one below.
+        let lowest = if keep { input.frozen.lowest() } else { shape.layers };
+        let first = lowest.saturating_sub(1);
+        let slab = self.kept.take(shape.embedding_record() + (shape.layers - first) * shape.record());
+        let Input { config, pooling, masks, parameters, frozen, .. } = input;
         let products = Products { precision: input.precision };
-        let mut tape = Tape { shape, config: config.clone(), pooling, masks, products, batch, slab };
-        let pooled = self.fill(&mut tape, parameters, keep)?;
+        let mut tape = Tape { shape, config: config.clone(), pooling, masks, products, batch, slab, frozen, first };
+        let pooled = self.fill(&mut tape, parameters)?;
         Ok((pooled, keep.then_some(tape)))
     }
 

@@ -10,7 +10,7 @@ use tokenizers::models::wordlevel::WordLevel;
 
 use crate::encoder::lanes::tests::under_each_width;
 use crate::encoder::pass::{Pass, Way};
-use crate::encoder::{BertConfig, Dropout, Encoder, Gradients, Pooling};
+use crate::encoder::{BertConfig, Dropout, Encoder, Frozen, Gradients, Pooling};
 
 fn config(layers: usize, heads: usize, width: usize, inner: usize) -> BertConfig {
     BertConfig {
@@ -119,6 +119,32 @@ fn the_engine_agrees_with_the_composed_operators() {
             }
         }
     }
+}
+
+#[test]
+fn what_is_frozen_gets_no_gradient_and_the_rest_the_same() {
+    let texts = texts(&[17, 2, 30], 3);
+    let batch: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
+    let whole = of_engine(&encoder(config(3, 2, 8, 24), 4), &batch, DROPOUT);
+    for (embeddings, layers) in [(true, 0), (false, 1), (true, 1), (true, 2), (false, 3)] {
+        let frozen = Frozen { embeddings, layers };
+        let mut encoder = encoder(config(3, 2, 8, 24), 4);
+        encoder.set_frozen(frozen).unwrap();
+        let found = of_engine(&encoder, &batch, DROPOUT);
+        check_same(&found, &of_composition(&encoder, &batch, DROPOUT), 3e-5);
+        // Bit by bit, since nothing above it is computed differently.
+        let rest = whole.1.iter().filter(|(name, _)| !frozen.holds(name));
+        assert_eq!(found.1, rest.map(|(name, values)| (name.clone(), values.clone())).collect(), "{frozen:?}");
+    }
+}
+
+#[test]
+fn freezing_more_than_there_is_is_refused() {
+    let mut encoder = encoder(config(2, 1, 4, 8), 1);
+    let error = encoder.set_frozen(Frozen { embeddings: false, layers: 3 }).unwrap_err();
+    assert_eq!(error.to_string(), "--freeze-layers 3: the model has 2 layers");
+    assert!(encoder.set_frozen(Frozen { embeddings: true, layers: 2 }).is_err(), "nothing would be left");
+    assert!(encoder.set_frozen(Frozen { embeddings: false, layers: 2 }).is_ok());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use candle_core::{Device, Result, Storage, StorageRef, Tensor};
 
 use super::arena::zeros;
 use super::rows::Norm;
-use crate::encoder::{BertConfig, Parameters};
+use crate::encoder::{BertConfig, Frozen, Parameters};
 
 /// Locks on the parameters' storages, held as long as a pass reads them.
 pub(super) struct Locked<'a>(BTreeMap<&'a str, (StorageRef<'a>, &'a candle_core::Layout)>);
@@ -128,6 +128,7 @@ pub(super) struct All {
     pub(super) norm: Pair,
     pub(super) layers: Vec<LayerSums>,
     hidden: usize,
+    frozen: Frozen,
 }
 
 /// The gradients of any number of passes; nothing is taken from memory before the first.
@@ -135,8 +136,10 @@ pub(super) struct All {
 pub(in crate::encoder::engine) struct Sums(Option<All>);
 
 impl Sums {
-    pub(super) fn all(&mut self, config: &BertConfig) -> &mut All {
-        self.0.get_or_insert_with(|| All::zeros(config))
+    /// The sums of all parameters; what is frozen has room in them too, which costs nothing while nobody writes there, and
+    /// is left out at the end.
+    pub(super) fn all(&mut self, config: &BertConfig, frozen: Frozen) -> &mut All {
+        self.0.get_or_insert_with(|| All::zeros(config, frozen))
     }
 
     /// The sums as tensors, by the parameter's name.
@@ -146,7 +149,7 @@ impl Sums {
 }
 
 impl All {
-    fn zeros(config: &BertConfig) -> Self {
+    fn zeros(config: &BertConfig, frozen: Frozen) -> Self {
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
         let pair = |out: usize, width: usize| Pair { weight: vec![0.0; out * width], bias: vec![0.0; out] };
         let layer = |_| LayerSums {
@@ -164,6 +167,7 @@ impl All {
             norm: pair(hidden, 1),
             layers: (0..config.num_hidden_layers).map(layer).collect(),
             hidden,
+            frozen,
         }
     }
 
@@ -175,12 +179,15 @@ impl All {
             all.insert(name, Tensor::from_vec(values, shape, &Device::Cpu)?);
             Ok(())
         };
-        matrix("embeddings.word_embeddings.weight".to_owned(), self.words, hidden)?;
-        matrix("embeddings.position_embeddings.weight".to_owned(), self.positions, hidden)?;
-        matrix("embeddings.token_type_embeddings.weight".to_owned(), self.types, hidden)?;
-        let mut vectors = vec![("embeddings.LayerNorm".to_owned(), self.norm)];
+        let mut vectors = Vec::new();
+        if !self.frozen.embeddings {
+            matrix("embeddings.word_embeddings.weight".to_owned(), self.words, hidden)?;
+            matrix("embeddings.position_embeddings.weight".to_owned(), self.positions, hidden)?;
+            matrix("embeddings.token_type_embeddings.weight".to_owned(), self.types, hidden)?;
+            vectors.push(("embeddings.LayerNorm".to_owned(), self.norm));
+        }
         let mut biases = Vec::new();
-        for (layer, sums) in self.layers.into_iter().enumerate() {
+        for (layer, sums) in self.layers.into_iter().enumerate().skip(self.frozen.layers) {
             let at = |name: &str| format!("encoder.layer.{layer}.{name}");
             let three = sums.qkv.weight.chunks_exact(hidden * hidden).zip(sums.qkv.bias.chunks_exact(hidden));
             for (name, (weight, bias)) in ["query", "key", "value"].into_iter().zip(three) {

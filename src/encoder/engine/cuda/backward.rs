@@ -67,7 +67,7 @@ impl Engine {
         pooled: &Tensor,
         into: &mut Sums,
     ) -> Result<()> {
-        let Tape { places, drops, embedded, mut layers } = tape;
+        let Tape { places, drops, embedded, mut layers, frozen } = tape;
         let (gpu, hidden) = (&self.gpu, self.shape.hidden);
         let tiles = places.rows.div_ceil(TILE_ROWS);
         let widest = self.shape.inner.max(3 * hidden);
@@ -88,10 +88,18 @@ impl Engine {
         let mut beside: Option<Buffer> = None;
         while let Some(layer) = layers.pop() {
             let number = layers.len();
+            if number < frozen.lowest() {
+                break;
+            }
             let before = layers.last().map_or(&embedded.out, |layer| &layer.output.out);
             (gradient, beside) = back.layer(number, layer, before, gradient, beside, &drops[1 + 3 * number..])?;
         }
-        back.embeddings(&embedded, &gradient, beside.as_ref(), drops[0])
+        if !frozen.embeddings {
+            back.embeddings(&embedded, &gradient, beside.as_ref(), drops[0])?;
+        }
+        // What the way back led through and is not trained.
+        back.sums.0.retain(|name, _| !frozen.holds(name));
+        Ok(())
     }
 }
 

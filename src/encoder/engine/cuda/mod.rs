@@ -18,7 +18,7 @@ pub(super) use self::backward::Sums;
 use self::device::{Buffer, Gpu, Matrix, Stand, Target, launch};
 use self::places::Places;
 use super::Input;
-use crate::encoder::{BertConfig, Parameters};
+use crate::encoder::{BertConfig, Frozen, Parameters};
 
 /// Rows that a block of row kernels takes: one a warp.
 const ROWS_PER_BLOCK: usize = 8;
@@ -110,6 +110,7 @@ pub(in crate::encoder) struct Tape {
     drops: Vec<Drop>,
     embedded: Norm,
     layers: Vec<Layer>,
+    frozen: Frozen,
 }
 
 impl Engine {
@@ -263,7 +264,7 @@ impl Engine {
             [hidden, places.starts, places.weights, out,]
         )?;
         let pooled = device::tensor(pooled, (places.texts, shape.hidden), &gpu.device);
-        let tape = keep.then(|| Tape { places, drops, embedded, layers });
+        let tape = keep.then(|| Tape { places, drops, embedded, layers, frozen: input.frozen });
         Ok((pooled, tape))
     }
 

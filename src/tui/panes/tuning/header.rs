@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::numbers::{gib, short};
+use super::numbers::{fixed, gib, short};
 use super::{JOBS, Shown};
 use crate::runs::{State, Status};
 use crate::tui::keymap::{Action, Context};
@@ -138,10 +138,27 @@ fn words(open: &Shown<'_>, shared: &Shared) -> Option<(String, Role)> {
         }
         State::Finished => {
             let made = status.result.get("artifact").and_then(Value::as_str)?;
-            Some((format!("made {}", clean(made)), Role::Dim))
+            Some((format!("made {}{}", clean(made), came_of_it(&status.result)), Role::Dim))
         }
         _ => None,
     }
+}
+
+/// What a result says besides the model: whether training stopped early, what became of what the base knew, how much of
+/// the training was kept.
+fn came_of_it(result: &Value) -> String {
+    let number = |name: &str| result.get(name).and_then(Value::as_f64);
+    let mut text = String::new();
+    if let Some(step) = number("early_stop") {
+        text.push_str(&format!("  early stop @{step}"));
+    }
+    if let (Some(base), Some(tuned)) = (number("anchor_mrr10_base"), number("anchor_mrr10")) {
+        text.push_str(&format!("  everyday questions {} to {}", fixed(base), fixed(tuned)));
+    }
+    if let Some(share) = number("tuned_share").filter(|share| *share < 1.0) {
+        text.push_str(&format!("  {} tuned", trimmed(share)));
+    }
+    text
 }
 
 /// How fast it is and what it uses.

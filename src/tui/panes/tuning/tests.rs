@@ -261,11 +261,12 @@ fn every_state_is_said_in_words() {
     let (finished, mut model) = screen(
         &|run| {
             run.state = State::Finished;
-            run.result = json!({"artifact": "cold-v2@v1"});
+            run.result = json!({"artifact": "cold-v2@v1", "early_stop": 150, "tuned_share": 0.5, "anchor_mrr10_base": 0.912, "anchor_mrr10": 0.871});
         },
         Vec::new(),
     );
-    assert!(finished.contains("finished") && finished.contains("made cold-v2@v1"), "{finished}");
+    let made = "made cold-v2@v1  early stop @150  everyday questions 0.912 to 0.871";
+    assert!(finished.contains("finished") && finished.contains(made), "{finished}");
     assert!(press(&mut model, Action::Resume).is_empty() && said(&model).contains("n starts another"));
 
     let mut model = with(vec![status("20261124-115900-tune-cccc", "cold-v3", State::Queued, NOW - 60_000)]);
