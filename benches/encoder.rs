@@ -1,4 +1,4 @@
-//! How fast texts become vectors: tokenized, embedded, put back in order. Prints the median of five rounds.
+//! How fast texts become vectors: tokenized, embedded, put back in order. Prints the median of three rounds.
 //!
 //!     cargo bench --bench encoder -- [--precision f32|bf16]                          random parameters of all-MiniLM-L6-v2's shape
 //!     cargo bench --bench encoder -- [--precision f32|bf16] DATA MODEL [PASSAGES]    the first passages of DATA/corpus.jsonl
@@ -13,7 +13,7 @@ use lapidary::encoder::{Encoder, Role};
 use lapidary::progress::Silent;
 use lapidary::settings::Precision;
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 /// Tokens of a text, as elsewhere in training and evaluation.
 const MAX_LENGTH: usize = 256;
 

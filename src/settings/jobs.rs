@@ -302,7 +302,7 @@ settings! {
         eval_steps: Option<usize> = None, range 1..10_000_000, unit "steps";
         /// Looks at dev in a row without a better score after which training stops; default: it never does.
         early_stopping: Option<usize> = None, range 1..1_000_000, unit "looks";
-        /// Steps between two checkpoints; default: with each look at dev.
+        /// Steps between two checkpoints; default: with a look at dev where the last is a minute old, and every five minutes.
         save_steps: Option<usize> = None, range 1..10_000_000, unit "steps";
         /// Stop after so many steps, whatever the epochs say.
         max_steps: Option<usize> = None, range 1..100_000_000, unit "steps";

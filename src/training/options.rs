@@ -45,7 +45,7 @@ pub struct TrainingOptions {
     pub eval_steps: Option<usize>,
     /// Looks without a better score after which training stops; none: it never does.
     pub early_stopping: Option<usize>,
-    /// Steps between two checkpoints; none: with each look.
+    /// Steps between two checkpoints; none: with a look where the last one is a minute old, and every five minutes.
     pub save_steps: Option<usize>,
     /// Stop after so many steps.
     pub max_steps: Option<usize>,
@@ -97,10 +97,5 @@ impl TrainingOptions {
     /// Steps between two looks at dev, in a run of `steps`.
     pub(super) fn eval_every(&self, steps: usize) -> usize {
         self.eval_steps.unwrap_or_else(|| steps.div_ceil(LOOKS)).max(1)
-    }
-
-    /// Steps between two checkpoints, in a run of `steps`.
-    pub(super) fn save_every(&self, steps: usize) -> usize {
-        self.save_steps.unwrap_or_else(|| self.eval_every(steps)).max(1)
     }
 }

@@ -24,6 +24,11 @@ const READ_TOGETHER: usize = 10;
 /// After so long they are read however few they are: what little is lost is nothing to steps that take their time.
 const READ_AFTER: Duration = Duration::from_secs(1);
 
+/// How old the last checkpoint is when a look at dev brings another, where nobody says: one costs a GPU more than some steps.
+const SAVE_AFTER: Duration = Duration::from_mins(1);
+/// How old it becomes at most.
+const SAVE_AT_LAST: Duration = Duration::from_mins(5);
+
 /// What came of a training.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainingOutcome {
@@ -106,6 +111,7 @@ pub fn train(
             }),
             unread: Vec::new(),
             unread_since: Duration::ZERO,
+            saved: clock.monotonic(),
             times: Vec::new(),
         };
         let begun = clock.monotonic();
@@ -160,6 +166,8 @@ struct Trainer<'a, 'e, 'j> {
     unread: Vec<Step>,
     /// When the first of them began.
     unread_since: Duration,
+    /// When the last checkpoint was written, or training began.
+    saved: Duration,
     /// Each step of this process.
     times: Vec<Pace>,
 }
@@ -257,7 +265,13 @@ impl Trainer<'_, '_, '_> {
         // Asked first: whatever the reason for this checkpoint, it answers the request.
         let asked = self.observer.checkpoint_requested();
         let last = number == self.steps || self.gives_up();
-        if asked || number.is_multiple_of(self.options.save_every(self.steps)) || last {
+        let due = if let Some(steps) = self.options.save_steps {
+            number.is_multiple_of(steps.max(1)) || last
+        } else {
+            let age = self.clock.monotonic().saturating_sub(self.saved);
+            age >= if look || last { SAVE_AFTER } else { SAVE_AT_LAST }
+        };
+        if asked || due {
             self.save()?;
         }
         if look && !last {
@@ -346,6 +360,7 @@ impl Trainer<'_, '_, '_> {
     /// A checkpoint that cannot be written costs safety, not the training.
     fn save(&mut self) -> Result<()> {
         self.read()?;
+        self.saved = self.clock.monotonic();
         match self.checkpoints.save(self.encoder, &self.optimizer, self.average.as_ref(), &self.state) {
             Ok(folder) => self.announce(&folder, false),
             Err(error) => self.warn_of_checkpoint(&error),

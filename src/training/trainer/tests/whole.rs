@@ -225,7 +225,7 @@ fn a_step_takes_the_mean_of_its_batches() {
 #[test]
 fn other_options_are_another_run() {
     let folder = tempfile::tempdir().unwrap();
-    let short = TrainingOptions { max_steps: Some(2), ..options() };
+    let short = TrainingOptions { max_steps: Some(2), save_steps: Some(2), ..options() };
     run(&encoder(Frozen::default()), &short, folder.path(), false, None, &Silent);
     let resumes = |options: &TrainingOptions, frozen: Frozen| {
         let checkpoints = Checkpoints::new(folder.path(), true);
