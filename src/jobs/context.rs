@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::{Error, Result};
-use crate::encoder::{Place, Tokens, Vectors};
-use crate::progress::{Clock, Observer};
+use crate::encoder::{Encoder, Place, Tokens, Vectors};
+use crate::progress::{Clock, Event, Observer};
+use crate::settings::Precision;
 use crate::workspace::{Artifact, Input, Manifest, Staged, Workspace};
 
 /// What a job works with.
@@ -47,6 +48,17 @@ impl Context<'_> {
     /// Tokenizes through the workspace's cache.
     pub(super) fn tokens(&self) -> Tokens<'_> {
         Tokens { workspace: self.workspace }
+    }
+
+    /// Lets an encoder compute in a format, or in f32 and with a warning where its device has no such products.
+    pub(super) fn set_precision(&self, encoder: &mut Encoder, wanted: Precision) -> Result<()> {
+        let served = encoder.serves(wanted)?;
+        if !served {
+            let text = format!("{} has no bf16 products for this model: f32 instead", self.place.name);
+            self.observer.on(Event::warning(text));
+        }
+        encoder.set_precision(if served { wanted } else { Precision::F32 });
+        Ok(())
     }
 
     pub(super) fn check_stop(&self) -> Result<()> {

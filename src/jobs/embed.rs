@@ -9,6 +9,7 @@ use crate::corpus::Corpus;
 use crate::encoder::{Encoder, Role, reference};
 use crate::evaluation;
 use crate::export;
+use crate::settings::Precision;
 use crate::workspace::Kind;
 
 /// Embed every passage.
@@ -18,6 +19,9 @@ pub struct EmbedJob {
     pub model: Option<String>,
     /// The file: `.npy` or `.parquet`.
     pub to: PathBuf,
+    /// The format of matrix products; none: f32.
+    #[serde(default)]
+    pub precision: Option<Precision>,
 }
 
 /// What was written.
@@ -44,7 +48,8 @@ impl EmbedJob {
         };
         let passages = Corpus::open(&context.workspace.newest(Kind::Corpus)?.path)?.all_passages()?;
         let texts: Vec<&str> = passages.iter().map(|passage| passage.text.as_str()).collect();
-        let encoder = Encoder::load(&model.path, &context.place.device)?;
+        let mut encoder = Encoder::load(&model.path, &context.place.device)?;
+        context.set_precision(&mut encoder, self.precision.unwrap_or(Precision::F32))?;
         let begun = context.clock.monotonic();
         let embeddings = context.vectors().embed(&encoder, &model, &texts, Role::Passage, "passages")?;
         let seconds = context.clock.monotonic().checked_sub(begun).unwrap().as_secs_f64();

@@ -108,6 +108,7 @@ impl EvaluateJob {
             if let Some(length) = self.settings.max_length {
                 encoder.set_max_length(length)?;
             }
+            context.set_precision(&mut encoder, self.settings.precision)?;
             let name = &model.found.reference;
             let vectors = context.vectors();
             let what = format!("passages by {name}");

@@ -195,19 +195,12 @@ impl TuneJob {
 
     /// bf16 where a GPU is at its best with it; elsewhere where it is asked for and the machine has it.
     fn choose_precision(&self, context: &Context<'_>, encoder: &mut Encoder) -> Result<()> {
-        let wanted = self.settings.precision;
-        let served = encoder.serves(Precision::Bf16)?;
-        let precision = match wanted {
-            None if served && !context.place.device.is_cpu() => Precision::Bf16,
-            Some(Precision::Bf16) if !served => {
-                let text = format!("{} has no bf16 products for this model: f32 instead", context.place.name);
-                context.observer.on(Event::warning(text));
-                Precision::F32
-            }
-            wanted => wanted.unwrap_or(Precision::F32),
+        let best = || -> Result<Precision> {
+            let gpu = !context.place.device.is_cpu();
+            Ok(if gpu && encoder.serves(Precision::Bf16)? { Precision::Bf16 } else { Precision::F32 })
         };
-        encoder.set_precision(precision);
-        Ok(())
+        let wanted = self.settings.precision.map_or_else(best, Ok)?;
+        context.set_precision(encoder, wanted)
     }
 
     fn refuse_what_is_not_there_yet(&self) -> Result<()> {

@@ -323,6 +323,8 @@ settings! {
         questions: Option<String> = None;
         /// Tokens of a text that are read; default: each model's own.
         max_length: Option<usize> = None, range 8..8192, unit "tokens";
+        /// The floating-point format of matrix products: bf16 is faster where there is hardware for it, and rounds.
+        precision: Precision = Precision::F32;
         /// Language of the BM25 stemmer (`none`: no stemming); default: the corpus's language, detected.
         stemmer: Option<String> = None;
         /// Sign flips of the randomization test and resamples of the bootstrap.
