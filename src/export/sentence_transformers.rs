@@ -237,15 +237,10 @@ mod tests {
         let config = BertConfig {
             vocab_size: 9,
             hidden_size: 16,
-            num_hidden_layers: 1,
             num_attention_heads: 2,
             intermediate_size: 32,
             max_position_embeddings: 24,
-            type_vocab_size: 2,
-            layer_norm_eps: 1e-12,
-            hidden_dropout_prob: 0.1,
-            attention_probs_dropout_prob: 0.1,
-            pad_token_id: 0,
+            ..BertConfig::tiny(1)
         };
         Encoder::random(config, tokenizer(), 5, &Device::Cpu).unwrap()
     }

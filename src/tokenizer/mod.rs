@@ -5,6 +5,8 @@ mod byte_alphabet;
 mod counter;
 mod cuts;
 mod fragmentation;
+#[cfg(test)]
+mod hostile;
 mod load;
 mod spans;
 mod words;

@@ -201,20 +201,7 @@ mod tests {
     use crate::encoder::BertConfig;
 
     fn encoder() -> Encoder {
-        let config = BertConfig {
-            vocab_size: 60,
-            hidden_size: 24,
-            num_hidden_layers: 2,
-            num_attention_heads: 3,
-            intermediate_size: 48,
-            max_position_embeddings: 32,
-            type_vocab_size: 2,
-            layer_norm_eps: 1e-12,
-            hidden_dropout_prob: 0.1,
-            attention_probs_dropout_prob: 0.1,
-            pad_token_id: 0,
-        };
-        Encoder::random(config, Tokenizer::new(WordLevel::default()), 1, &Device::Cpu).unwrap()
+        Encoder::random(BertConfig::tiny(2), Tokenizer::new(WordLevel::default()), 1, &Device::Cpu).unwrap()
     }
 
     fn examples() -> Vec<Example> {

@@ -2,17 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Place, failure, from_environment, json, lapidary, sample_workspace};
+use crate::support::{Place, failure, from_environment, json, lapidary};
 
 #[test]
 fn the_cycle_runs_on_the_sample_corpus() {
-    let folder = tempfile::tempdir().unwrap();
-    let root = sample_workspace(folder.path());
-    let here = |arguments: &[&str]| {
-        let mut command = lapidary();
-        command.args(arguments).arg("--workspace").arg(&root);
-        command
-    };
+    let place = Place::new();
+    let (root, here) = (&place.root, |arguments: &[&str]| place.call(arguments));
 
     let inspected = json(&mut here(&["inspect", "--tokenizer", "embedded"]));
     let (words, tokens) = (inspected["words"].as_u64().unwrap(), inspected["tokens"].as_u64().unwrap());
@@ -59,13 +54,13 @@ fn the_cycle_runs_on_the_sample_corpus() {
     assert_eq!(evaluated["looks"], 1);
     assert_eq!(json(&mut here(&["evaluate", "--max-length", "64"]))["looks"], 2);
 
-    let out = folder.path().join("out");
+    let out = place.folder.path().join("out");
     let exported = json(here(&["export", "--to", "st"]).arg(&out));
     assert!(exported["files"].as_array().unwrap().iter().any(|file| file == "model.safetensors"));
     let card = std::fs::read_to_string(out.join("README.md")).unwrap();
     assert!(card.contains("BM25"), "the card holds the measured table");
 
-    let vectors = folder.path().join("vectors.npy");
+    let vectors = place.folder.path().join("vectors.npy");
     let embedded = json(here(&["embed"]).arg("--to").arg(&vectors));
     assert_eq!(embedded["dim"], 384);
     assert!(vectors.is_file());

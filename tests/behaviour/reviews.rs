@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::support::{failure, json, lapidary, sample_workspace};
+use crate::support::{Place, failure, json};
 
 fn rows(file: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(file).unwrap();
@@ -25,14 +25,8 @@ fn passage(row: &Value) -> String {
 
 #[test]
 fn finishing_a_review_makes_the_next_version_and_leaves_the_old_one() {
-    let folder = tempfile::tempdir().unwrap();
-    let root = sample_workspace(folder.path());
-    let here = |arguments: &[&str]| {
-        let mut command = lapidary();
-        command.args(arguments).arg("--workspace").arg(&root);
-        command
-    };
-    json(&mut here(&["pairs", "structural"]));
+    let place = Place::with_pairs();
+    let (root, here) = (&place.root, |arguments: &[&str]| place.call(arguments));
     let (code, text) = failure(&mut here(&["pairs", "review", "finish"]));
     assert!(code == 1 && text.contains("nothing was reviewed yet in structural@v1"), "{text}");
 

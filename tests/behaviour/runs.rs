@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::support::{failure, json, lapidary, sample_workspace, state};
+use crate::support::{Place, failure, json, state};
 
 const TUNE: &[&str] =
     &["tune", "--batch", "8", "--max-length", "64", "--max-steps", "6", "--save-steps", "1", "--eval-steps", "100"];
@@ -24,16 +24,10 @@ fn losses(root: &std::path::Path) -> Vec<String> {
 
 #[test]
 fn a_stopped_training_goes_on_to_the_same_losses() {
-    let folder = tempfile::tempdir().unwrap();
-    let root = sample_workspace(folder.path());
-    let here = |arguments: &[&str]| {
-        let mut command = lapidary();
-        command.args(arguments).arg("--workspace").arg(&root);
-        command
-    };
-    json(&mut here(&["pairs", "structural"]));
+    let place = Place::with_pairs();
+    let (root, here) = (&place.root, |arguments: &[&str]| place.call(arguments));
     json(&mut here(TUNE));
-    let whole = losses(&root);
+    let whole = losses(root);
     assert_eq!(whole.len(), 6);
 
     std::thread::sleep(Duration::from_millis(1100)); // run ids are ordered by the second
@@ -41,7 +35,7 @@ fn a_stopped_training_goes_on_to_the_same_losses() {
     let mut child = std::process::Command::new(binary)
         .args(TUNE)
         .arg("--workspace")
-        .arg(&root)
+        .arg(root)
         .env("LAPIDARY_STATE_DIR", state())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -53,8 +47,8 @@ fn a_stopped_training_goes_on_to_the_same_losses() {
         let runs = json(&mut here(&["runs"]));
         let running = runs["runs"].as_array().unwrap().iter().find(|run| run["state"] == "running").cloned();
         if let Some(run) = running
-            && losses(&root).len() >= 2
-            && losses(&root).len() < 5
+            && losses(root).len() >= 2
+            && losses(root).len() < 5
         {
             break run["id"].as_str().unwrap().to_owned();
         }
@@ -68,10 +62,10 @@ fn a_stopped_training_goes_on_to_the_same_losses() {
 
     let resumed = json(&mut here(&["runs", "resume", &id]));
     assert_eq!(resumed["steps"], 6);
-    let mut again = losses(&root);
+    let mut again = losses(root);
     again.dedup();
     assert_eq!(again, whole, "a resumed training continues the same losses");
-    let by_words = events(&root).into_iter().filter(|event| event["values"]["mrr10_bm25"].is_number()).count();
+    let by_words = events(root).into_iter().filter(|event| event["values"]["mrr10_bm25"].is_number()).count();
     assert_eq!(by_words, 1, "what BM25 achieves is said once, before the first step");
     let (code, _) = failure(&mut here(&["runs", "resume", &id]));
     assert_eq!(code, 4, "there is nothing to resume");

@@ -5,18 +5,12 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
 
-use crate::support::{failure, json, lapidary, sample_workspace};
+use crate::support::{Place, failure, json};
 
 #[test]
 fn tune_freezes_cuts_averages_and_asks_everyday_questions() {
-    let folder = tempfile::tempdir().unwrap();
-    let root = sample_workspace(folder.path());
-    let here = |arguments: &[&str]| {
-        let mut command = lapidary();
-        command.args(arguments).arg("--workspace").arg(&root);
-        command
-    };
-    json(&mut here(&["pairs", "structural"]));
+    let place = Place::with_pairs();
+    let (root, here) = (&place.root, |arguments: &[&str]| place.call(arguments));
     let short = ["--batch", "8", "--max-length", "64", "--eval-steps", "1", "--max-steps", "4"];
     let tune = |more: &[&str]| here(&[&["tune"], &short[..], more].concat());
 

@@ -12,6 +12,8 @@ use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
 use tokenizers::{AddedToken, NormalizerWrapper};
 
+use crate::tokenizer::hostile;
+
 const TEXT: &str = "The purge drum vents non-condensable gases; don't open it. Compressors, condensers and receivers: \
     they've 12 valves, 3.5 bar, #7! Аммиачный ресивер собирает жидкость, стекающую из конденсатора. 冷媒 流れる ammonia";
 
@@ -90,71 +92,11 @@ fn same(name: &str, tokenizer: &Tokenizer, text: &str) {
     }
 }
 
-/// Pieces that have tripped tokenizers up.
-fn hostile() -> impl Strategy<Value = String> {
-    let pieces = [
-        " ",
-        "  ",
-        "\n",
-        "\r\n",
-        "\t",
-        "\u{b}",
-        "\u{c}",
-        "\u{85}",
-        "\u{a0}",
-        "\u{3000}",
-        "\u{2028}",
-        "\u{200b}",
-        "\u{200d}",
-        "\0",
-        "a",
-        "B",
-        "é",
-        "e\u{301}",
-        "\u{301}",
-        "ß",
-        "İ",
-        "ю",
-        "Ё",
-        "中",
-        "流れ",
-        "ไทย",
-        "👩\u{200d}🔧",
-        "🇫🇷",
-        "\u{600}",
-        "\u{d4e}",
-        "1",
-        "42",
-        ".",
-        ",",
-        "'",
-        "'s",
-        "n't",
-        "##",
-        "[SEP]",
-        "[sep]",
-        "</s>",
-        "[",
-        "▁",
-        "-",
-        "_",
-        "valve",
-        "Receiver",
-        "don't",
-        "x²",
-        "ﬁ",
-        "½",
-        "\u{feff}",
-        "\u{202e}",
-    ];
-    prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..24).prop_map(|parts| parts.concat())
-}
-
 #[test]
 fn counts_are_those_of_the_tokenizer() {
     let tokenizers = all();
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig { cases: 600, ..ProptestConfig::default() });
-    let texts = prop_oneof![3 => hostile(), 1 => "\\PC{0,60}", 1 => any::<String>()];
+    let texts = prop_oneof![3 => hostile::text(), 1 => "\\PC{0,60}", 1 => any::<String>()];
     runner
         .run(&texts, |text| {
             for (name, tokenizer) in &tokenizers {
@@ -184,7 +126,7 @@ fn frequencies_are_exact(name: &str, tokenizer: &Tokenizer, texts: &[String]) {
 fn frequencies_are_those_of_the_tokens() {
     let tokenizers = all();
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig { cases: 100, ..ProptestConfig::default() });
-    let texts = prop::collection::vec(prop_oneof![3 => hostile(), 1 => "\\PC{0,60}"], 1..4);
+    let texts = prop::collection::vec(prop_oneof![3 => hostile::text(), 1 => "\\PC{0,60}"], 1..4);
     runner
         .run(&texts, |texts| {
             for (name, tokenizer) in &tokenizers {

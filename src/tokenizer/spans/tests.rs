@@ -11,7 +11,7 @@ use tokenizers::{Normalizer, PostProcessorWrapper};
 use super::*;
 use crate::progress::{Silent, SystemClock};
 use crate::settings::TokenizerSettings;
-use crate::tokenizer::{Counter, train_bpe};
+use crate::tokenizer::{Counter, hostile, train_bpe};
 
 const LINES: [&str; 4] = [
     "Purge the non-condensables through the thermosiphon oil cooler before each restart.",
@@ -161,83 +161,11 @@ fn metaspace_and_bytes_instead_of_the_unknown() {
     assert_eq!(tail, [(vec![0xE4], 1..2), (vec![0xB8], 2..3), (vec![0xAD], 3..4)]);
 }
 
-fn hostile() -> impl Strategy<Value = String> {
-    let pieces = [
-        " ",
-        "  ",
-        "\n",
-        "\r\n",
-        "\r",
-        "\t",
-        "\u{b}",
-        "\u{85}",
-        "\u{a0}",
-        "\u{3000}",
-        "\u{2028}",
-        "\u{200b}",
-        "\u{200d}",
-        "\0",
-        "\u{1b}[31m",
-        "the",
-        "B",
-        "é",
-        "e\u{301}",
-        "\u{301}",
-        "a\u{327}\u{301}\u{302}",
-        "\u{301}\u{327}",
-        "ß",
-        "İ",
-        "ю",
-        "Ё",
-        "й",
-        "中",
-        "流れ",
-        "が",
-        "か\u{3099}",
-        "ไทย",
-        "한",
-        "\u{1112}\u{1161}\u{11ab}",
-        "क्षि",
-        "مرحبا",
-        "שָׁלוֹם",
-        "👩\u{200d}🔧",
-        "👩🏽\u{200d}❤\u{fe0f}\u{200d}👨🏿",
-        "🇫🇷",
-        "🇫",
-        "\u{600}",
-        "\u{d4e}",
-        "1",
-        "42",
-        ".",
-        ",",
-        "'s",
-        "n't",
-        "[SEP]",
-        "[sep]",
-        "▁",
-        "_",
-        "valve",
-        "thermosiphon",
-        "ﬁ",
-        "½",
-        "Ω",
-        "\u{212b}",
-        "\u{feff}",
-        "\u{202e}",
-        "\u{2066}",
-        "\u{ad}",
-        "\u{10ffff}",
-        "𝔾",
-        "ＡＢ",
-    ];
-    prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..24).prop_map(|parts| parts.concat())
-}
-
 #[test]
 fn spans_are_sorted_disjoint_and_as_many_as_are_counted() {
     let tokenizers: Vec<_> =
         all().into_iter().map(|(name, tokenizer)| (name, Counter::new(tokenizer.clone()), tokenizer)).collect();
-    let texts = prop_oneof![3 => hostile(), 1 => "\\PC{0,60}", 1 => any::<String>()];
+    let texts = prop_oneof![3 => hostile::text(), 1 => "\\PC{0,60}", 1 => any::<String>()];
     let composed = |text: &str| {
         let mut normalized = NormalizedString::from(text);
         NFC.normalize(&mut normalized).unwrap();

@@ -16,24 +16,11 @@ const MNRL: Objective = Objective::Mnrl { scale: 20.0, symmetric: true };
 const TRIPLET: Objective = Objective::Triplet { distance: Distance::Cosine, margin: 0.5 };
 
 fn encoder() -> Encoder {
-    let config = BertConfig {
-        vocab_size: WORDS as usize,
-        hidden_size: 24,
-        num_hidden_layers: 2,
-        num_attention_heads: 3,
-        intermediate_size: 48,
-        max_position_embeddings: 32,
-        type_vocab_size: 2,
-        layer_norm_eps: 1e-12,
-        hidden_dropout_prob: 0.1,
-        attention_probs_dropout_prob: 0.1,
-        pad_token_id: 0,
-    };
     let words = (0..WORDS).map(|word| (format!("w{word}"), word)).collect();
     let words = WordLevel::builder().vocab(words).unk_token("w1".to_owned()).build().unwrap();
     let mut tokenizer = Tokenizer::new(words);
     tokenizer.with_pre_tokenizer(Some(tokenizers::pre_tokenizers::whitespace::WhitespaceSplit));
-    Encoder::random(config, tokenizer, 1, &Device::Cpu).unwrap()
+    Encoder::random(BertConfig::tiny(2), tokenizer, 1, &Device::Cpu).unwrap()
 }
 
 /// A text of so many tokens.

@@ -16,15 +16,10 @@ fn config(layers: usize, heads: usize, width: usize, inner: usize) -> BertConfig
     BertConfig {
         vocab_size: 41,
         hidden_size: heads * width,
-        num_hidden_layers: layers,
         num_attention_heads: heads,
         intermediate_size: inner,
         max_position_embeddings: 160,
-        type_vocab_size: 2,
-        layer_norm_eps: 1e-12,
-        hidden_dropout_prob: 0.1,
-        attention_probs_dropout_prob: 0.1,
-        pad_token_id: 0,
+        ..BertConfig::tiny(layers)
     }
 }
 

@@ -26,20 +26,7 @@ fn encoder(frozen: Frozen) -> Encoder {
     let model = WordLevel::builder().vocab(vocabulary).unk_token("[UNK]".to_owned()).build().unwrap();
     let mut tokenizer = Tokenizer::new(model);
     tokenizer.with_pre_tokenizer(Some(Whitespace {}));
-    let config = BertConfig {
-        vocab_size: TOKENS as usize,
-        hidden_size: 24,
-        num_hidden_layers: 3,
-        num_attention_heads: 3,
-        intermediate_size: 48,
-        max_position_embeddings: 32,
-        type_vocab_size: 2,
-        layer_norm_eps: 1e-12,
-        hidden_dropout_prob: 0.1,
-        attention_probs_dropout_prob: 0.1,
-        pad_token_id: 0,
-    };
-    let mut encoder = Encoder::random(config, tokenizer, 1, &Device::Cpu).unwrap();
+    let mut encoder = Encoder::random(BertConfig::tiny(3), tokenizer, 1, &Device::Cpu).unwrap();
     encoder.set_frozen(frozen).unwrap();
     encoder
 }
