@@ -61,7 +61,7 @@ fn main() {
 }
 
 fn examples(batch: usize, length: usize, round: usize) -> Vec<Example> {
-    let example = |at: usize| Example {
+    let example = |at: usize| Example::Pair {
         query: minilm::text(length, round * 1000 + 2 * at).into(),
         positive: minilm::text(length, round * 1000 + 2 * at + 1).into(),
         negatives: Vec::new(),
@@ -130,7 +130,7 @@ fn tell(what: &str, mut steps: Vec<(f64, f64)>, tokens: usize) {
 /// The relative distance of every gradient from that of the composed operators in f32, the largest first.
 fn compare(encoder: &mut Encoder, precision: Precision) {
     let lengths = [1, 3, 17, 64, 65, 128, 31, 200];
-    let pair = |(at, &length): (usize, &usize)| Example {
+    let pair = |(at, &length): (usize, &usize)| Example::Pair {
         query: minilm::text(length, at).into(),
         positive: minilm::text(lengths[lengths.len() - 1 - at], 100 + at).into(),
         negatives: Vec::new(),

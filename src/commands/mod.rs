@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 usage, 3 stopped on request, 4 nothing to stop or resume.
 
+mod align;
 mod arguments;
 mod compare;
 mod corpus;
@@ -113,7 +114,10 @@ const SUBCOMMANDS: &[Subcommand] = &[
     Subcommand { define: inspect::define, run: inspect::run },
     Subcommand { define: tokenizer::define, run: tokenizer::run },
     Subcommand { define: pairs::define, run: pairs::run },
+    Subcommand { define: align::define, run: align::run },
     Subcommand { define: tune::define, run: tune::run },
+    Subcommand { define: align::define_ladder, run: align::run_ladder },
+    Subcommand { define: align::define_distill, run: align::run_distill },
     Subcommand { define: evaluate::define, run: evaluate::run },
     Subcommand { define: compare::define, run: compare::run },
     Subcommand { define: embed::define, run: embed::run },

@@ -6,6 +6,7 @@
 
 mod bert;
 mod config;
+mod cut;
 mod embeddings;
 mod engine;
 mod folder;
@@ -21,9 +22,11 @@ mod place;
 pub mod reference;
 mod self_test;
 mod tokens;
+mod transplant;
 mod vectors;
 
 pub use config::BertConfig;
+pub use cut::Cut;
 pub use embeddings::Embeddings;
 pub use folder::{Activation, Pooling, Prompts};
 pub use frozen::Frozen;
@@ -33,6 +36,7 @@ pub use pass::{Gradients, Pass};
 pub use place::Place;
 pub use self_test::{Snapshot, self_test};
 pub use tokens::Tokens;
+pub use transplant::Transplanted;
 pub use vectors::Vectors;
 
 use std::path::{Path, PathBuf};
@@ -124,6 +128,21 @@ pub enum Error {
         "--freeze-embeddings with all {0} layers frozen leaves nothing to train: freeze fewer layers, or add a layer with --dim and --dense"
     )]
     AllFrozen(usize),
+    /// A vocabulary that does not fit.
+    #[error("putting another vocabulary into the encoder: {0}")]
+    Transplant(String),
+    /// A student larger than its teacher.
+    #[error(
+        "--{what} {wanted}: the teacher has {most}; a student begins with parts of it (--from scratch begins with none)"
+    )]
+    Cut {
+        /// Of what.
+        what: &'static str,
+        /// What was asked for.
+        wanted: usize,
+        /// What there is.
+        most: usize,
+    },
     /// The self-test found parameters that would not be trained.
     #[error("refusing to train: {problem} in {}", names.join(", "))]
     NotTrainable {

@@ -22,6 +22,8 @@ use crate::tokenizer::{self, Tokenizer};
 
 /// Tokens embedded at a time without a graph.
 const TOKENS_AT_A_TIME: usize = 4096;
+/// The table of token embeddings.
+pub(super) const WORDS: &str = "embeddings.word_embeddings.weight";
 /// Positions, where nothing says otherwise.
 const MAX_LENGTH: usize = 512;
 /// Added under the root when a vector is scaled to length one: its gradient at zero would be no number.
@@ -73,10 +75,10 @@ enum Head {
 /// A sentence-transformers model whose parameters can be trained.
 #[derive(Debug, Clone)]
 pub struct Encoder {
-    config: BertConfig,
-    parameters: Parameters,
+    pub(super) config: BertConfig,
+    pub(super) parameters: Parameters,
     untrained: BTreeMap<String, Tensor>,
-    tokenizer: Tokenizer,
+    pub(super) tokenizer: Tokenizer,
     pooling: Pooling,
     normalize: bool,
     head: Head,

@@ -61,21 +61,21 @@ pub struct EvaluateReport {
 }
 
 /// The questions, the passages, and where they come from.
-struct Task {
-    questions: Vec<Question>,
-    passages: Vec<Passage>,
-    name: String,
-    digest: Digest,
-    synthetic: bool,
-    artifact: Option<Artifact>,
-    inputs: Vec<Input>,
+pub(super) struct Task {
+    pub(super) questions: Vec<Question>,
+    pub(super) passages: Vec<Passage>,
+    pub(super) name: String,
+    pub(super) digest: Digest,
+    pub(super) synthetic: bool,
+    pub(super) artifact: Option<Artifact>,
+    pub(super) inputs: Vec<Input>,
 }
 
 /// A system's scores for every passage, question by question, cut to a ranking at once.
-struct Ranked {
-    system: System,
+pub(super) struct Ranked {
+    pub(super) system: System,
     rankings: Vec<Vec<Hit>>,
-    scores: Vec<QueryScores>,
+    pub(super) scores: Vec<QueryScores>,
 }
 
 impl EvaluateJob {
@@ -224,15 +224,15 @@ impl EvaluateJob {
 }
 
 /// What stays the same from system to system.
-struct Judge<'a> {
+pub(super) struct Judge<'a> {
     task: &'a Task,
-    ids: Vec<String>,
-    clusters: Vec<usize>,
+    pub(super) ids: Vec<String>,
+    pub(super) clusters: Vec<usize>,
     overlaps: Vec<f64>,
 }
 
 impl<'a> Judge<'a> {
-    fn new(task: &'a Task) -> Self {
+    pub(super) fn new(task: &'a Task) -> Self {
         let ids: Vec<String> = task.passages.iter().map(|passage| passage.id.clone()).collect();
         let by_id: HashMap<&str, &Passage> =
             task.passages.iter().map(|passage| (passage.id.as_str(), passage)).collect();
@@ -249,7 +249,7 @@ impl<'a> Judge<'a> {
         Self { task, ids, clusters, overlaps }
     }
 
-    fn rank(&self, kind: SystemKind, name: &str, model: Option<&str>, scores: &[Vec<f32>]) -> Ranked {
+    pub(super) fn rank(&self, kind: SystemKind, name: &str, model: Option<&str>, scores: &[Vec<f32>]) -> Ranked {
         let rankings: Vec<Vec<Hit>> = scores.iter().map(|scores| retrieval::top(scores, &self.ids, DEPTH)).collect();
         let judged: Vec<QueryScores> = rankings
             .iter()
@@ -264,16 +264,16 @@ impl<'a> Judge<'a> {
     }
 }
 
-fn scores_of_bm25(texts: &[&str], queries: &[&str], analyzer: Analyzer) -> Vec<Vec<f32>> {
+pub(super) fn scores_of_bm25(texts: &[&str], queries: &[&str], analyzer: Analyzer) -> Vec<Vec<f32>> {
     let index = Bm25::index(texts.iter().copied(), analyzer);
     queries.iter().map(|query| index.scores(query)).collect()
 }
 
-fn scores_of_model(queries: &Embeddings, passages: &Embeddings) -> Vec<Vec<f32>> {
+pub(super) fn scores_of_model(queries: &Embeddings, passages: &Embeddings) -> Vec<Vec<f32>> {
     (0..queries.len()).map(|at| retrieval::scores(queries.row(at), passages)).collect()
 }
 
-fn workspace_task(context: &Context<'_>, wanted: Option<&str>) -> Result<Task> {
+pub(super) fn workspace_task(context: &Context<'_>, wanted: Option<&str>) -> Result<Task> {
     let workspace = context.workspace;
     let artifact = match wanted {
         Some(name) => workspace.resolve(Kind::Questions, name)?,

@@ -3,26 +3,33 @@
 //! A [`Job`] is a name and complete settings, so that it can be written down, started by another process, and
 //! resumed. It does not know whether it runs in a run, nor who watches it: all it gets is a [`Context`].
 
+mod align;
 mod compare;
 mod context;
 mod corpus;
+mod distill;
 mod embed;
 mod evaluate;
 mod export;
+mod imitation;
 mod inspect;
+mod ladder;
 mod pairs;
 mod review;
 mod synthesis;
 mod tokenizer;
 mod tune;
 
+pub use align::{AlignJob, AlignReport};
 pub use compare::{Compared, compare};
 pub use context::Context;
 pub use corpus::{CorpusJob, CorpusReport};
+pub use distill::{DistillJob, DistillReport};
 pub use embed::{EmbedJob, EmbedReport};
 pub use evaluate::{EvaluateJob, EvaluateReport};
 pub use export::{ExportJob, ExportReport, Target};
 pub use inspect::{InspectReport, inspect};
+pub use ladder::{Arm, LadderJob, LadderReport, Proof, Proven};
 pub use pairs::{PairsImportJob, PairsReport, PairsStructuralJob};
 pub use review::{ReviewJob, ReviewReport};
 pub use synthesis::{PairsSynthesisJob, SynthesisReport};
@@ -111,8 +118,14 @@ pub enum Job {
     PairsImport(PairsImportJob),
     /// Finish a review of pairs.
     PairsReview(ReviewJob),
+    /// Change a vocabulary and align.
+    Align(AlignJob),
+    /// Distill an encoder.
+    Distill(DistillJob),
     /// Fine-tune an encoder.
     Tune(TuneJob),
+    /// Compare vocabularies.
+    Ladder(LadderJob),
     /// Judge models.
     Evaluate(EvaluateJob),
     /// Embed the corpus.
@@ -133,8 +146,14 @@ pub enum Report {
     Pairs(PairsReport),
     /// Of a review.
     Review(ReviewReport),
+    /// Of alignment.
+    Align(AlignReport),
+    /// Of distillation.
+    Distill(DistillReport),
     /// Of fine-tuning.
     Tune(TuneReport),
+    /// Of comparing vocabularies.
+    Ladder(LadderReport),
     /// Of judging.
     Evaluate(EvaluateReport),
     /// Of embedding.
@@ -160,7 +179,10 @@ impl Job {
             Self::PairsSynthesize(_) => "pairs-synthesize",
             Self::PairsImport(_) => "pairs-import",
             Self::PairsReview(_) => "pairs-review",
+            Self::Align(_) => "align",
+            Self::Distill(_) => "distill",
             Self::Tune(_) => "tune",
+            Self::Ladder(_) => "ladder",
             Self::Evaluate(_) => "evaluate",
             Self::Embed(_) => "embed",
             Self::Export(_) => "export",
@@ -169,7 +191,7 @@ impl Job {
 
     /// Whether it trains for long on a device that it wants for itself: of these, one runs at a time.
     pub const fn trains(&self) -> bool {
-        matches!(self, Self::Tune(_))
+        matches!(self, Self::Align(_) | Self::Distill(_) | Self::Ladder(_) | Self::Tune(_))
     }
 
     /// The job's settings, complete.
@@ -196,7 +218,10 @@ impl Job {
             Self::PairsSynthesize(job) => job.run(context).map(Report::Pairs),
             Self::PairsImport(job) => job.run(context).map(Report::Pairs),
             Self::PairsReview(job) => job.run(context).map(Report::Review),
+            Self::Align(job) => job.run(context).map(Report::Align),
+            Self::Distill(job) => job.run(context).map(Report::Distill),
             Self::Tune(job) => job.run(context).map(Report::Tune),
+            Self::Ladder(job) => job.run(context).map(Report::Ladder),
             Self::Evaluate(job) => job.run(context).map(Report::Evaluate),
             Self::Embed(job) => job.run(context).map(Report::Embed),
             Self::Export(job) => job.run(context).map(Report::Export),

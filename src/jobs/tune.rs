@@ -1,20 +1,21 @@
 //! Fine-tuning: pairs and a base become a model.
 
 mod anchor;
-mod dev;
+pub(super) mod dev;
 mod interpolation;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use self::anchor::Anchor;
 use self::dev::DevSet;
 pub use self::dev::DimScore;
 use self::interpolation::interpolate;
-use super::{Context, Error, Result, export};
+use super::imitation::{self, Change, change_vocabulary, choose_precision, texts_of};
+use super::{Context, Error, Result, align, export};
 use crate::corpus::{Corpus, Fold, Passage};
 use crate::encoder::reference::{self, Found};
 use crate::encoder::{DimHead, Encoder, Frozen, Role, Tokens};
@@ -22,14 +23,14 @@ use crate::export::write_sentence_transformers;
 use crate::pairs::{self, Row};
 use crate::progress::{Event, Scalars, peak_rss_mib};
 use crate::retrieval::{self, Analyzer, Bm25, MiningOptions};
-use crate::settings::{Interpolation, Loss, Negatives, Precision, TuneSettings, Vocabulary};
-use crate::training::{self, Example, TrainingOptions};
-use crate::workspace::Kind;
+use crate::settings::{AlignSettings, Interpolation, Loss, Negatives, PairsSettings, TuneSettings};
+use crate::training::{self, Example, Objective, TrainingOptions};
+use crate::workspace::{Input, Kind};
 
 /// Tokens of a text, where neither the user nor the base says.
-const MAX_LENGTH: usize = 256;
-/// Texts encoded at a time on a GPU, where nothing is said: 6 GB for texts of 256 tokens and a base like `MiniLM`.
-const GPU_MICRO_BATCH: usize = 256;
+pub(super) const MAX_LENGTH: usize = 256;
+/// Sentences of a passage that serve the inverse cloze task.
+const CLOZE: usize = 3;
 /// How far down a ranking negatives are looked for.
 const MINING_DEPTH: usize = 50;
 
@@ -80,11 +81,16 @@ pub struct TuneReport {
     pub dim: usize,
 }
 
+/// What is to be written down about a changed vocabulary.
+pub(super) struct NewVocabulary {
+    pub(super) inputs: Vec<Input>,
+    pub(super) details: Value,
+}
+
 impl TuneJob {
     /// Trains, keeps the best checkpoint, writes the model.
     pub fn run(&self, context: &Context<'_>) -> Result<TuneReport> {
         let settings = &self.settings;
-        self.refuse_what_is_not_there_yet()?;
         let corpus = context.workspace.newest(Kind::Corpus)?;
         let pairs = match &settings.pairs {
             Some(name) => context.workspace.resolve(Kind::Pairs, name)?,
@@ -108,9 +114,10 @@ impl TuneJob {
         }
         let mut encoder = Encoder::load(&base.path, &context.place.device)?;
         encoder.set_max_length(settings.max_length.unwrap_or_else(|| encoder.max_length().min(MAX_LENGTH)))?;
-        self.choose_precision(context, &mut encoder)?;
+        choose_precision(context, &mut encoder, settings.precision)?;
         context.observer.on(Event::phase("tokenize"));
         let negatives = self.negatives(context, &encoder, &base, &train, &passages)?;
+        let (mut encoder, vocabulary) = self.with_vocabulary(context, encoder, &passages)?;
         let (train, negatives) = self.with_negatives(context, train, negatives);
         if let Some(dim) = settings.dim {
             let truncate = dim < encoder.dim() && !settings.dense;
@@ -142,12 +149,10 @@ impl TuneJob {
             }
         }
 
-        let mut options = TrainingOptions::from_settings(settings, encoder.config().hidden_dropout_prob);
-        if settings.micro_batch.is_none() && !context.place.device.is_cpu() {
-            options.micro_batch = GPU_MICRO_BATCH;
-        }
+        let options = self.options(context, &encoder);
+        self.learn_from_text(context, &encoder, &passages, &options)?;
         let mut judge = |encoder: &Encoder| dev_set.as_ref().map_or(Ok(0.0), |dev| dev.mrr10(encoder, context));
-        let judged: Option<&mut training::Judge<'_>> = if dev_set.is_some() { Some(&mut judge) } else { None };
+        let judged = dev_set.is_some().then(|| training::Judge { measure: "mrr10", score: &mut judge });
         let ranks = training::Ranks::of(&encoder, &context.place.others)?;
         ranks.told().into_iter().for_each(|event| context.observer.on(event));
         let outcome =
@@ -161,7 +166,9 @@ impl TuneJob {
         let anchored = anchor.after(&encoder, outcome.best_step, context)?;
 
         let staged = context.workspace.stage(Kind::Model, &settings.name)?;
-        let inputs = vec![base.input("base"), pairs.input("pairs"), corpus.input("corpus")];
+        let mut inputs = vec![base.input("base"), pairs.input("pairs"), corpus.input("corpus")];
+        let (of_vocabulary, vocabulary) = vocabulary.map_or((Vec::new(), None), |new| (new.inputs, Some(new.details)));
+        inputs.extend(of_vocabulary);
         let card = export::card(&settings.name, &inputs, serde_json::to_value(settings).ok().as_ref(), None);
         write_sentence_transformers(&encoder, &card.render(), staged.path())?;
         let details = json!({
@@ -169,7 +176,7 @@ impl TuneJob {
             "dev_mrr10_base": outcome.base_dev, "dev_mrr10_bm25": dev_mrr10_bm25, "dev_questions": dev_questions,
             "pairs_per_s": outcome.pairs_per_s, "train_s": outcome.train_s, "train_examples": examples.len(),
             "dev_mrr10_by_dim": by_dim, "early_stop": outcome.early_stop, "tuned_share": kept.share,
-            "anchor_mrr10": anchored.tuned, "anchor_mrr10_base": anchored.base, "anchor": anchored.languages,
+            "anchor_mrr10": anchored.tuned, "anchor_mrr10_base": anchored.base, "anchor": anchored.languages, "vocabulary": vocabulary,
         });
         let made = context.commit(staged, "tune", settings, inputs, details)?;
         Ok(TuneReport {
@@ -193,20 +200,85 @@ impl TuneJob {
         })
     }
 
-    /// bf16 where a GPU is at its best with it; elsewhere where it is asked for and the machine has it.
-    fn choose_precision(&self, context: &Context<'_>, encoder: &mut Encoder) -> Result<()> {
-        let best = || -> Result<Precision> {
-            let gpu = !context.place.device.is_cpu();
-            Ok(if gpu && encoder.serves(Precision::Bf16)? { Precision::Bf16 } else { Precision::F32 })
+    /// The base with the vocabulary that was asked for, aligned to what it was; and what to write down about that.
+    pub(super) fn with_vocabulary(
+        &self,
+        context: &Context<'_>,
+        base: Encoder,
+        passages: &[Passage],
+    ) -> Result<(Encoder, Option<NewVocabulary>)> {
+        let settings = &self.settings;
+        let texts: Vec<&str> = passages.iter().map(|passage| passage.text.as_str()).collect();
+        let change = Change {
+            vocabulary: settings.vocabulary,
+            tokenizer: settings.tokenizer.as_deref(),
+            extend_words: settings.extend_words,
+            keep_case: settings.keep_case,
         };
-        let wanted = self.settings.precision.map_or_else(best, Ok)?;
-        context.set_precision(encoder, wanted)
+        let Some(mut changed) = change_vocabulary(context, &base, &texts, change)? else { return Ok((base, None)) };
+        let mut alignment = None;
+        if settings.align_epochs > 0.0 {
+            let how = AlignSettings { epochs: settings.align_epochs, seed: settings.seed, ..AlignSettings::default() };
+            let options = align::options(&how, imitation::micro_batch(context, settings.micro_batch));
+            let taught = texts_of(texts, how.seed).into_iter().map(Into::into).collect();
+            let checkpoints = training::Checkpoints::new(&context.checkpoints.join("align"), context.resume);
+            let outcome = imitation::imitate(context, &base, &mut changed.encoder, taught, &options, &checkpoints)?;
+            alignment = Some(outcome);
+        } else {
+            context.observer.on(Event::warning(
+                "--align-epochs 0: a new vocabulary ruins an encoder until it is aligned; tuning alone mends only part of it",
+            ));
+        }
+        let details = json!({ "transplant": changed.details, "alignment": alignment });
+        Ok((changed.encoder, Some(NewVocabulary { inputs: changed.inputs, details })))
     }
 
-    fn refuse_what_is_not_there_yet(&self) -> Result<()> {
-        if self.settings.vocabulary != Vocabulary::Keep {
-            return Err(Error::refused("--vocabulary extend and replace are not there yet: use keep"));
+    pub(super) fn options(&self, context: &Context<'_>, encoder: &Encoder) -> TrainingOptions {
+        let mut options = TrainingOptions::from_settings(&self.settings, encoder.config().hidden_dropout_prob);
+        options.micro_batch = imitation::micro_batch(context, self.settings.micro_batch);
+        options
+    }
+
+    /// The inverse cloze task on all documents, before the pairs, where it is asked for.
+    pub(super) fn learn_from_text(
+        &self,
+        context: &Context<'_>,
+        encoder: &Encoder,
+        passages: &[Passage],
+        options: &TrainingOptions,
+    ) -> Result<()> {
+        let settings = &self.settings;
+        if settings.cloze_epochs == 0.0 {
+            return Ok(());
         }
+        let checkpoints = training::Checkpoints::new(&context.checkpoints, context.resume).part("cloze");
+        if checkpoints.finished(encoder)? {
+            return Ok(());
+        }
+        let rows =
+            pairs::cloze(passages, &PairsSettings { cloze: CLOZE, seed: settings.seed, ..PairsSettings::default() });
+        let examples = examples(context.tokens(), encoder, &rows, &vec![Vec::new(); rows.len()], passages)?;
+        let objective = Objective::Mnrl { scale: settings.scale, symmetric: settings.symmetric };
+        let options = TrainingOptions {
+            objective,
+            epochs: settings.cloze_epochs,
+            ema: None,
+            early_stopping: None,
+            max_steps: settings.max_steps,
+            ..options.clone()
+        };
+        let ranks = training::Ranks::of(encoder, &context.place.others)?;
+        let outcome =
+            training::train(&ranks, &examples, &options, None, &checkpoints, context.observer, context.clock)?;
+        if outcome.stopped {
+            return Err(Error::Stopped);
+        }
+        checkpoints.finish(encoder)?;
+        context.observer.on(Event::note(format!(
+            "inverse cloze: {} steps on sentences of {} passages",
+            outcome.steps,
+            passages.len()
+        )));
         Ok(())
     }
 
@@ -240,7 +312,7 @@ impl TuneJob {
     }
 
     /// Hard negatives for each row, as passage ids; a row's own come first.
-    fn negatives(
+    pub(super) fn negatives(
         &self,
         context: &Context<'_>,
         encoder: &Encoder,
@@ -331,7 +403,7 @@ fn also_right(queries: &[&str], positives: &[Vec<usize>]) -> Vec<Vec<usize>> {
 }
 
 /// Tokenizes every text once; a row with several positives becomes as many examples.
-fn examples(
+pub(super) fn examples(
     tokens: Tokens<'_>,
     encoder: &Encoder,
     rows: &[Row],
@@ -365,7 +437,7 @@ fn examples(
         start += count;
         let keys = std::iter::once(query).chain(texts[these.clone()].iter().copied()).map(training::text_key).collect();
         let (positive, negatives) = (Arc::clone(&of_texts[these.start]), of_texts[these.start + 1..these.end].to_vec());
-        Example { query: ids, positive, negatives, keys }
+        Example::Pair { query: ids, positive, negatives, keys }
     };
     Ok(queries.iter().copied().zip(of_queries).zip(counts).map(example).collect())
 }

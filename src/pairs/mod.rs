@@ -23,7 +23,7 @@ pub use near::{count_near_duplicates, first_said};
 pub use questions::{Question, extra_passages, read_questions, write_questions};
 pub use reviews::{Mark, Review, ReviewCounts, Reviews, Verdict, append_review, apply_reviews};
 pub use row::{BROKEN_LINE, BrokenLine, Lines, PairSet, Rejected, Row, read_jsonl, read_rows, read_set};
-pub use structural::structural;
+pub use structural::{cloze, structural};
 pub use synthesis::{
     PROMPT_ENGLISH, PROMPT_RUSSIAN, PromptError, Recipe, Synthesized, Task, Without, free_gpus, models, synthesize,
 };

@@ -76,6 +76,17 @@ pub fn structural(corpus: &Corpus, settings: &PairsSettings, observer: &dyn Obse
     Ok(maker.finish())
 }
 
+/// Sentences of every passage as queries for the rest of it, whatever fold it is of: to learn the documents' language from text
+/// that nobody asked about. No question is looked at.
+pub fn cloze(passages: &[Passage], settings: &PairsSettings) -> Vec<Row> {
+    let settings = PairsSettings { headings: false, ..settings.clone() };
+    let mut maker = Maker::new(&[], &settings, &crate::progress::Silent);
+    for passage in passages {
+        maker.take(&Passage { fold: Fold::Train, ..passage.clone() });
+    }
+    maker.finish().train
+}
+
 /// Makes candidates of passages, one after another, and tells of each what became of it. What passes the filters is told
 /// as kept; where merging throws it out after all, it is told once more, as rejected.
 struct Maker<'a> {
@@ -251,6 +262,15 @@ mod tests {
             passages: 2,
             fold,
         }
+    }
+
+    #[test]
+    fn every_passage_serves_the_cloze_task_on_text_alone() {
+        let passages = [passage("p1", "d1", &["Draining oil"], Fold::Train), passage("p2", "d2", &[], Fold::Test)];
+        let rows = cloze(&passages, &PairsSettings { cloze: 2, ..PairsSettings::default() });
+        assert!(rows.iter().all(|row| row.source == "cloze"));
+        let documents: HashSet<&str> = rows.iter().map(|row| row.document.as_str()).collect();
+        assert_eq!(documents, HashSet::from(["d1", "d2"]));
     }
 
     fn made(documents: &[Document], passages: &[Passage], settings: &PairsSettings) -> PairSet {

@@ -5,7 +5,8 @@
 use serde_json::{Value, json};
 
 use super::jobs::{
-    EvaluateSettings, PairsImportSettings, PairsSettings, PairsSynthesisSettings, TokenizerSettings, TuneSettings,
+    AlignSettings, DistillSettings, EvaluateSettings, LadderSettings, PairsImportSettings, PairsSettings,
+    PairsSynthesisSettings, TokenizerSettings, TuneSettings,
 };
 use super::{Parameter, SettingError, Settings, Shape, with_overrides};
 
@@ -98,6 +99,43 @@ pub const JOBS: &[JobTable] = &[
         operands: &[],
         wrapped: false,
         ..table::<TuneSettings>("tune", "tune", "Fine-tune an encoder on the pairs")
+    },
+    JobTable {
+        operands: &[],
+        wrapped: false,
+        ..table::<AlignSettings>("align", "align", "Put another vocabulary into an encoder and align it")
+    },
+    JobTable {
+        operands: &[],
+        wrapped: false,
+        ..table::<LadderSettings>("ladder", "ladder", "Compare a vocabulary kept, extended and replaced")
+    },
+    JobTable {
+        operands: &[
+            Operand {
+                name: "corpus",
+                flag: "corpus",
+                help: "Documents to learn from; default: the workspace's corpus",
+                many: true,
+                required: false,
+            },
+            Operand {
+                name: "translations",
+                flag: "translations",
+                help: "Lines of an English text, a tab, and its translation",
+                many: true,
+                required: false,
+            },
+            Operand {
+                name: "lines",
+                flag: "lines",
+                help: "Texts to learn from as they are, one a line",
+                many: true,
+                required: false,
+            },
+        ],
+        wrapped: true,
+        ..table::<DistillSettings>("distill", "distill", "Train a small encoder to embed as a large one does")
     },
     JobTable {
         operands: &[Operand {

@@ -9,6 +9,7 @@ mod fragmentation;
 mod hostile;
 mod load;
 mod spans;
+mod vocabulary;
 mod words;
 
 pub use bpe::{CurvePoint, Trained, knee, meets, train_bpe};
@@ -18,6 +19,7 @@ pub use fragmentation::{Fragmentation, THRESHOLD, Verdict, WorstWord};
 pub use load::load;
 pub use spans::{TokenSpan, token_spans};
 pub use tokenizers::Tokenizer;
+pub use vocabulary::{Extended, Source, costly_words, extend, is_uncased, lower_cased, sources};
 pub use words::{WordPieces, window, word_pieces};
 
 use std::path::PathBuf;

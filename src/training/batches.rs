@@ -10,17 +10,46 @@ use rand_chacha::ChaCha8Rng;
 use super::{Error, Result, mix};
 use crate::workspace::{Digest, Hasher};
 
-/// A query, its right passage and wrong ones, tokenized. Examples share the ids of a text that stands in several.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Example {
-    /// Token ids of the query.
-    pub query: Arc<[u32]>,
-    /// Token ids of the passage that answers it.
-    pub positive: Arc<[u32]>,
-    /// Token ids of passages that do not.
-    pub negatives: Vec<Arc<[u32]>>,
-    /// A key of every text in it, by [`text_key`]: two examples that share one never share a batch.
-    pub keys: Vec<u64>,
+/// What one line of the training data says. Examples share the ids of a text that stands in several.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Example {
+    /// A query, its right passage and wrong ones, tokenized.
+    Pair {
+        /// Token ids of the query.
+        query: Arc<[u32]>,
+        /// Token ids of the passage that answers it.
+        positive: Arc<[u32]>,
+        /// Token ids of passages that do not.
+        negatives: Vec<Arc<[u32]>>,
+        /// A key of every text in it, by [`text_key`]: two examples that share one never share a batch.
+        keys: Vec<u64>,
+    },
+    /// A text, and the embedding that a teacher gives it.
+    Lesson {
+        /// Token ids of the text.
+        text: Arc<[u32]>,
+        /// What its embedding should be, of any length but zero.
+        target: Arc<[f32]>,
+    },
+}
+
+impl Example {
+    /// The texts in it, the query first.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &[u32]> {
+        let (first, positive, negatives): (_, _, &[Arc<[u32]>]) = match self {
+            Self::Pair { query, positive, negatives, .. } => (query, Some(positive), negatives),
+            Self::Lesson { text, .. } => (text, None, &[]),
+        };
+        std::iter::once(first).chain(positive).chain(negatives).map(|text| &**text)
+    }
+
+    /// Keys of texts that no other example of its batch may hold.
+    fn keys(&self) -> &[u64] {
+        match self {
+            Self::Pair { keys, .. } => keys,
+            Self::Lesson { .. } => &[],
+        }
+    }
 }
 
 /// A number that stands for a text.
@@ -54,11 +83,11 @@ impl<'a> Plan<'a> {
         let mut waiting: VecDeque<usize> = order.into();
         let mut batches = Vec::new();
         while !waiting.is_empty() {
-            let (mut chosen, mut later, mut seen) = (Vec::with_capacity(self.batch), VecDeque::new(), HashSet::new());
+            let (mut chosen, mut later, mut seen) = (Vec::with_capacity(self.batch), Vec::new(), HashSet::new());
             while let Some(at) = waiting.pop_front() {
-                let keys = &self.examples[at].keys;
+                let keys = self.examples[at].keys();
                 if keys.iter().any(|key| seen.contains(key)) {
-                    later.push_back(at);
+                    later.push(at);
                     continue;
                 }
                 seen.extend(keys.iter().copied());
@@ -68,8 +97,7 @@ impl<'a> Plan<'a> {
                 }
             }
             // Who had to wait comes first next time.
-            later.append(&mut waiting);
-            waiting = later;
+            later.into_iter().rev().for_each(|at| waiting.push_front(at));
             if chosen.len() > 1 {
                 batches.push(chosen);
             }
@@ -94,9 +122,13 @@ impl<'a> Plan<'a> {
     pub fn digest(&self) -> Digest {
         let mut hasher = Hasher::default().part(self.batch.to_le_bytes()).part(self.seed.to_le_bytes());
         for example in self.examples {
-            for text in [&example.query, &example.positive].into_iter().chain(&example.negatives) {
+            for text in example.texts() {
                 let bytes: Vec<u8> = text.iter().flat_map(|id| id.to_le_bytes()).collect();
                 hasher = hasher.part(bytes);
+            }
+            if let Example::Lesson { target, .. } = example {
+                // Teachers that differ do so in every value.
+                hasher = hasher.part(target.first().copied().unwrap_or_default().to_le_bytes());
             }
         }
         hasher.finish()
@@ -109,7 +141,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn example(keys: &[u64]) -> Example {
-        Example { query: [1].into(), positive: [2].into(), negatives: Vec::new(), keys: keys.to_vec() }
+        Example::Pair { query: [1].into(), positive: [2].into(), negatives: Vec::new(), keys: keys.to_vec() }
     }
 
     proptest! {
@@ -123,7 +155,7 @@ mod tests {
                 let mut seen = HashSet::new();
                 for &at in batch_of {
                     prop_assert!(used.insert(at), "an example twice in an epoch");
-                    let keys: HashSet<u64> = examples[at].keys.iter().copied().collect();
+                    let keys: HashSet<u64> = examples[at].keys().iter().copied().collect();
                     for key in keys {
                         prop_assert!(seen.insert(key), "a text twice in a batch");
                     }

@@ -18,6 +18,7 @@ const OPTIMIZER: &str = "optimizer.safetensors";
 const AVERAGE: &str = "average.safetensors";
 const STATE: &str = "state.json";
 const BEST: &str = "best";
+const FINISHED: &str = "finished";
 
 /// Where the checkpoints of a run are, and whether to go on from them.
 #[derive(Debug, Clone)]
@@ -70,6 +71,27 @@ impl Checkpoints {
     /// Whether a training would go on from one of these.
     pub fn go_on(&self) -> bool {
         self.resume && !self.steps().is_empty()
+    }
+
+    /// Those of one part of a training that has several.
+    #[must_use]
+    pub fn part(&self, name: &str) -> Self {
+        Self { folder: self.folder.join(name), resume: self.resume }
+    }
+
+    /// Keeps the parameters with which a part ended.
+    pub fn finish(&self, encoder: &Encoder) -> Result<()> {
+        self.publish(&self.folder.join(FINISHED), |staging| save_tensors(&weights(encoder), &staging.join(WEIGHTS)))
+    }
+
+    /// Sets the encoder to the parameters with which a part ended, if it is wanted to go on and the part did end.
+    pub fn finished(&self, encoder: &Encoder) -> Result<bool> {
+        let folder = self.folder.join(FINISHED);
+        if !self.resume || !folder.is_dir() {
+            return Ok(false);
+        }
+        load_weights(encoder, &folder)?;
+        Ok(true)
     }
 
     /// Writes a checkpoint, whole or not at all, and removes the oldest. Returns its folder.

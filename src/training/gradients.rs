@@ -82,21 +82,39 @@ pub(super) fn share_of_gradients(
     Ok(BatchGradients { loss, gradients: sum_gradients(exchange, gradients.finish()?)?, tokens })
 }
 
-/// The texts of a batch: its queries, its positives, its negatives.
+/// The texts of a batch: its queries, its positives, its negatives; or its lessons.
 struct Batch<'a> {
     texts: Vec<&'a [u32]>,
-    pairs: usize,
-    /// Negatives of each pair.
-    negatives: usize,
+    /// What the loss compares.
+    sides: Sides<'a>,
+}
+
+enum Sides<'a> {
+    /// So many queries with their positives, and so many negatives for each.
+    Pairs { count: usize, negatives: usize },
+    /// The embedding that each text should have.
+    Targets(Vec<&'a [f32]>),
 }
 
 impl<'a> Batch<'a> {
+    /// Of examples of one kind: what is of another than the first is left out.
     fn of(batch: &[&'a Example]) -> Self {
-        let queries = batch.iter().map(|example| &*example.query);
-        let positives = batch.iter().map(|example| &*example.positive);
-        let each = batch.iter().map(|example| example.negatives.len()).min().unwrap_or(0);
-        let negatives = batch.iter().flat_map(|example| example.negatives.iter().take(each).map(|text| &**text));
-        Self { texts: queries.chain(positives).chain(negatives).collect(), pairs: batch.len(), negatives: each }
+        let lessons: Vec<(&[u32], &[f32])> = batch
+            .iter()
+            .filter_map(|example| match example {
+                Example::Lesson { text, target } => Some((&**text, &**target)),
+                Example::Pair { .. } => None,
+            })
+            .collect();
+        if !lessons.is_empty() {
+            let (texts, targets) = lessons.into_iter().unzip();
+            return Self { texts, sides: Sides::Targets(targets) };
+        }
+        let each = batch.iter().map(|example| example.texts().count() - 2).min().unwrap_or(0);
+        let side = |at: usize| batch.iter().filter_map(move |example| example.texts().nth(at));
+        let negatives = batch.iter().flat_map(|example| example.texts().skip(2).take(each));
+        let texts = side(0).chain(side(1)).chain(negatives).collect();
+        Self { texts, sides: Sides::Pairs { count: batch.len(), negatives: each } }
     }
 
     fn tokens(&self) -> usize {
@@ -104,9 +122,18 @@ impl<'a> Batch<'a> {
     }
 
     fn loss(&self, objective: &Objective, embeddings: &Tensor) -> candle_core::Result<Tensor> {
-        let (n, wrong) = (self.pairs, self.pairs * self.negatives);
-        let negatives = (wrong > 0).then(|| embeddings.narrow(0, 2 * n, wrong)).transpose()?;
-        objective.loss(&embeddings.narrow(0, 0, n)?, &embeddings.narrow(0, n, n)?, negatives.as_ref())
+        match &self.sides {
+            Sides::Pairs { count: n, negatives } => {
+                let wrong = n * negatives;
+                let negatives = (wrong > 0).then(|| embeddings.narrow(0, 2 * n, wrong)).transpose()?;
+                objective.loss(&embeddings.narrow(0, 0, *n)?, &embeddings.narrow(0, *n, *n)?, negatives.as_ref())
+            }
+            Sides::Targets(rows) => {
+                let dim = rows.first().map_or(0, |row| row.len());
+                let targets = Tensor::from_vec(rows.concat(), (rows.len(), dim), embeddings.device())?;
+                objective.imitation(embeddings, &targets)
+            }
+        }
     }
 
     /// Embeds this rank's share, goes back through it with `part` of the loss, and returns that. `passed` counts the groups of
@@ -207,7 +234,7 @@ mod tests {
     fn examples() -> Vec<Example> {
         let text = |seed: u32, length: u32| (0..length).map(|at| (seed * 17 + at * 7) % 60).collect::<Arc<[u32]>>();
         (0..6)
-            .map(|at| Example {
+            .map(|at| Example::Pair {
                 query: text(at, 3 + at),
                 positive: text(at + 20, 20 - 2 * at),
                 negatives: vec![text(at + 40, 9)],

@@ -43,6 +43,12 @@ pub enum Objective {
         /// How many first dimensions, each less than there are.
         widths: Vec<usize>,
     },
+    /// To embed texts as a teacher does: one minus the cosine to the teacher's embedding, averaged, and the squared difference
+    /// between the cosines of all pairs in the batch and the teacher's (Reimers and Gurevych 2020; Park et al. 2019).
+    Imitation {
+        /// The weight of the second part.
+        similarities: f64,
+    },
 }
 
 impl Objective {
@@ -63,7 +69,22 @@ impl Objective {
                 }
                 sum / (1 + widths.len()) as f64
             }
+            Self::Imitation { .. } => {
+                candle_core::bail!("imitation compares embeddings with a teacher's, not queries with passages")
+            }
         }
+    }
+
+    /// The loss of embeddings `[n, d]` that should be the targets `[n, d]`, whatever the lengths of these.
+    pub fn imitation(&self, embeddings: &Tensor, targets: &Tensor) -> Result<Tensor> {
+        let Self::Imitation { similarities } = self else { candle_core::bail!("only imitation has targets") };
+        let (embeddings, targets) = (unit(embeddings)?, unit(targets)?);
+        let apart = (1.0 - (&embeddings * &targets)?.sum(D::Minus1)?)?.mean_all()?;
+        if *similarities == 0.0 {
+            return Ok(apart);
+        }
+        let (ours, theirs) = (embeddings.matmul(&embeddings.t()?)?, targets.matmul(&targets.t()?)?);
+        apart + ((ours - theirs)?.sqr()?.mean_all()? * *similarities)?
     }
 }
 
@@ -193,6 +214,18 @@ mod tests {
             let found = whole.loss(&queries, &positives, Some(&negatives)).unwrap().to_scalar::<f32>().unwrap();
             assert!((found - expected).abs() < 1e-5, "{found}, not {expected}");
         }
+    }
+
+    #[test]
+    fn imitation_by_hand() {
+        let (embeddings, targets) = (rows(&[[2.0, 0.0], [0.0, 1.0]]), rows(&[[1.0, 0.0], [3.0, 4.0]]));
+        let loss = |similarities| {
+            let loss = Objective::Imitation { similarities }.imitation(&embeddings, &targets);
+            loss.unwrap().to_scalar::<f32>().unwrap()
+        };
+        // Cosines to the targets are 1 and 0.8; between the two texts 0 instead of 0.6, twice among four pairs.
+        assert!((loss(0.0) - 0.1).abs() < 1e-6);
+        assert!((loss(2.0) - (0.1 + 2.0 * 0.36 * 2.0 / 4.0)).abs() < 1e-6);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod average;
 mod batches;
 mod checkpoint;
 mod gradients;
+mod imitation;
 mod interpolation;
 mod losses;
 mod optimizer;
@@ -20,6 +21,7 @@ mod trainer;
 pub use batches::{Example, Plan, text_key};
 pub use checkpoint::Checkpoints;
 pub use gradients::{BatchGradients, GradientOptions, batch_gradients};
+pub use imitation::{AGREEMENT, ImitationOptions, ImitationOutcome, Lessons, Part, agreement, imitate};
 pub use interpolation::Weights;
 pub use losses::{Distance, Objective};
 pub use optimizer::{AdamW, AdamWOptions, Reading};
@@ -73,6 +75,16 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong with it.
         problem: String,
+    },
+    /// A student that cannot be like its teacher.
+    #[error(
+        "the student's embeddings have {student} dimensions, the teacher's {teacher}: give it a dense layer to as many"
+    )]
+    OtherDimensions {
+        /// The student's.
+        student: usize,
+        /// The teacher's.
+        teacher: usize,
     },
     /// What ended another rank.
     #[error("rank {rank}, on device {} of those that --device names: {error}", rank + 1)]

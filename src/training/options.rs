@@ -45,6 +45,8 @@ pub struct TrainingOptions {
     pub eval_steps: Option<usize>,
     /// Looks without a better score after which training stops; none: it never does.
     pub early_stopping: Option<usize>,
+    /// A score that is better by no more than this is none that is better.
+    pub least_gain: f64,
     /// Steps between two checkpoints; none: with a look where the last one is a minute old, and every five minutes.
     pub save_steps: Option<usize>,
     /// Stop after so many steps.
@@ -87,6 +89,7 @@ impl TrainingOptions {
             dropout: settings.dropout.unwrap_or(dropout_of_base) as f32,
             eval_steps: settings.eval_steps,
             early_stopping: settings.early_stopping,
+            least_gain: 0.0,
             save_steps: settings.save_steps,
             max_steps: settings.max_steps,
             seed: settings.seed,

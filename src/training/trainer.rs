@@ -14,8 +14,13 @@ use crate::encoder::{Encoder, Snapshot, self_test};
 use crate::progress::{Clock, Event, Observer};
 use crate::workspace::{Digest, Hasher};
 
-/// Scores an encoder on dev; more is better.
-pub type Judge<'a> = dyn FnMut(&Encoder) -> Result<f64> + 'a;
+/// Scores an encoder on what it does not train on; more is better.
+pub struct Judge<'a> {
+    /// What the score is called in events.
+    pub measure: &'static str,
+    /// The score.
+    pub score: &'a mut dyn FnMut(&Encoder) -> Result<f64>,
+}
 
 /// The smallest rate at which a step must be seen in f32 parameters.
 const VISIBLE_RATE: f64 = 1e-7;
@@ -62,7 +67,7 @@ pub fn train(
     ranks: &Ranks<'_>,
     examples: &[Example],
     options: &TrainingOptions,
-    judge: Option<&mut Judge<'_>>,
+    judge: Option<Judge<'_>>,
     checkpoints: &Checkpoints,
     observer: &dyn Observer,
     clock: &dyn Clock,
@@ -154,7 +159,7 @@ struct Trainer<'a, 'e, 'j> {
     checkpoints: &'a Checkpoints,
     observer: &'a dyn Observer,
     clock: &'a dyn Clock,
-    judge: Option<&'a mut Judge<'j>>,
+    judge: Option<Judge<'j>>,
     optimizer: AdamW,
     /// The running average of the weights, where one is kept: what dev looks at and what stays at the end.
     average: Option<Average>,
@@ -320,8 +325,8 @@ impl Trainer<'_, '_, '_> {
     fn score(&mut self, step: usize) -> Result<Option<f64>> {
         let Some(judge) = self.judge.as_mut() else { return Ok(None) };
         self.observer.on(Event::phase("dev"));
-        let score = judge(self.encoder)?;
-        self.observer.on(Event::Eval { step: step as u64, values: [("mrr10", score)].into() });
+        let score = (judge.score)(self.encoder)?;
+        self.observer.on(Event::Eval { step: step as u64, values: [(judge.measure, score)].into() });
         Ok(Some(score))
     }
 
@@ -344,7 +349,7 @@ impl Trainer<'_, '_, '_> {
         let step = self.state.step;
         let Some(score) = self.score(step)? else { return Ok(()) };
         self.state.waited += 1;
-        if self.state.best.is_none_or(|(best, _)| score > best) {
+        if self.state.best.is_none_or(|(best, _)| score > best + self.options.least_gain) {
             self.state.waited = 0;
             match self.checkpoints.save_best(self.encoder) {
                 Ok(folder) => {

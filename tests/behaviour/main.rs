@@ -14,5 +14,6 @@ mod runs;
 mod support;
 mod synthesis;
 mod tuning;
+mod vocabularies;
 #[cfg(unix)]
 mod workbench;

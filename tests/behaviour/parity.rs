@@ -49,7 +49,7 @@ fn examples(encoder: &Encoder, batch: &Value) -> Vec<Example> {
     };
     let (queries, positives) = (column(0, Role::Query), column(1, Role::Passage));
     let pairs = queries.into_iter().zip(positives);
-    let example = |(query, positive): (Vec<u32>, Vec<u32>)| Example {
+    let example = |(query, positive): (Vec<u32>, Vec<u32>)| Example::Pair {
         query: query.into(),
         positive: positive.into(),
         negatives: Vec::new(),

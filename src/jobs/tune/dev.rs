@@ -20,13 +20,13 @@ use crate::training;
 const DEV_DISTRACTORS: usize = 500;
 
 /// The dev questions with their passages and some others, tokenized once.
-pub(super) struct DevSet {
+pub(in crate::jobs) struct DevSet {
     queries: Vec<Arc<[u32]>>,
     passages: Vec<Arc<[u32]>>,
     ids: Vec<String>,
     relevant: Vec<BTreeMap<String, u32>>,
     /// What words alone achieve.
-    pub(super) mrr10_bm25: f64,
+    pub(in crate::jobs) mrr10_bm25: f64,
 }
 
 /// A score of the first so many dimensions.
@@ -39,7 +39,7 @@ pub struct DimScore {
 }
 
 impl DevSet {
-    pub(super) fn new(
+    pub(in crate::jobs) fn new(
         tokens: Tokens<'_>,
         encoder: &Encoder,
         rows: &[Row],
@@ -79,11 +79,11 @@ impl DevSet {
     }
 
     /// How many questions there are.
-    pub(super) const fn len(&self) -> usize {
+    pub(in crate::jobs) const fn len(&self) -> usize {
         self.queries.len()
     }
 
-    pub(super) fn mrr10(&self, encoder: &Encoder, context: &Context<'_>) -> Result<f64, training::Error> {
+    pub(in crate::jobs) fn mrr10(&self, encoder: &Encoder, context: &Context<'_>) -> Result<f64, training::Error> {
         let (queries, passages) = self.embed(encoder, context)?;
         Ok(self.score(&queries, &passages))
     }

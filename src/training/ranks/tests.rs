@@ -9,7 +9,7 @@ use tokenizers::models::wordlevel::WordLevel;
 use super::*;
 use crate::encoder::BertConfig;
 use crate::progress::{Recorder, SystemClock};
-use crate::training::{Checkpoints, Distance, Objective, Schedule, TrainingOptions, TrainingOutcome, train};
+use crate::training::{Checkpoints, Distance, Judge, Objective, Schedule, TrainingOptions, TrainingOutcome, train};
 
 const WORDS: u32 = 60;
 const MNRL: Objective = Objective::Mnrl { scale: 20.0, symmetric: true };
@@ -30,7 +30,7 @@ fn text<T: FromIterator<u32>>(seed: u32, length: u32) -> T {
 
 /// Ragged examples: queries of 3 tokens and more, passages of up to 24.
 fn examples(count: u32) -> Vec<Example> {
-    let example = |at: u32| Example {
+    let example = |at: u32| Example::Pair {
         query: text(at, 3 + at % 5),
         positive: text(at + 20, 24 - at % 11),
         negatives: vec![text(at + 40, 9), text(at + 90, 1 + at % 7)],
@@ -103,7 +103,7 @@ fn dropout_repeats_for_as_many_ranks_and_differs_between_them() {
     assert_ne!(of(2, 3).0, of(2, 4).0);
     // Two ranks with the same texts: one seed for both would drop the same values, and make embeddings that are equal.
     let twins: Vec<Example> = (0..2)
-        .map(|key| Example { query: text(5, 9), positive: text(5, 9), negatives: Vec::new(), keys: vec![key] })
+        .map(|key| Example::Pair { query: text(5, 9), positive: text(5, 9), negatives: Vec::new(), keys: vec![key] })
         .collect();
     let (twice, once) =
         (gradients(2, &twins, &how(MNRL, 64, 0.2, 3)).0, gradients(2, &twins, &how(MNRL, 64, 0.0, 3)).0);
@@ -127,6 +127,7 @@ fn options(dropout: f32) -> TrainingOptions {
         report_every: None,
         accumulate: 1,
         early_stopping: None,
+        least_gain: 0.0,
         ema: None,
         seed: 42,
     }
@@ -148,7 +149,15 @@ fn trained(
         judge(looks)
     };
     let clock = SystemClock::default();
-    let outcome = train(&ranks, &examples(30), &options(dropout), Some(&mut judged), checkpoints, observer, &clock);
+    let outcome = train(
+        &ranks,
+        &examples(30),
+        &options(dropout),
+        Some(Judge { measure: "mrr10", score: &mut judged }),
+        checkpoints,
+        observer,
+        &clock,
+    );
     let parameters = |encoder: &Encoder| {
         encoder.parameters().iter().map(|(name, var)| (name.to_owned(), values(var.as_tensor()))).collect()
     };

@@ -24,7 +24,7 @@ fn examples(encoder: &Encoder) -> Vec<Example> {
     let passages = tokens(things.map(|thing| format!("The {thing} stands in the third room.")).to_vec(), Role::Passage);
     let pairs = queries.into_iter().zip(passages).enumerate();
     pairs
-        .map(|(at, (query, positive))| Example { query, positive, negatives: Vec::new(), keys: vec![at as u64] })
+        .map(|(at, (query, positive))| Example::Pair { query, positive, negatives: Vec::new(), keys: vec![at as u64] })
         .collect()
 }
 

@@ -34,7 +34,7 @@ fn encoder(frozen: Frozen) -> Encoder {
 fn examples() -> Vec<Example> {
     let text = |seed: u32, length: u32| (0..length).map(|at| (seed * 17 + at * 7) % TOKENS).collect::<Arc<[u32]>>();
     (0..24)
-        .map(|at| Example {
+        .map(|at| Example::Pair {
             query: text(at, 3 + at % 5),
             positive: text(at + 20, 20 - at % 7),
             negatives: vec![text(at + 40, 9)],
@@ -58,6 +58,7 @@ fn options() -> TrainingOptions {
         dropout: 0.1,
         eval_steps: Some(2),
         early_stopping: None,
+        least_gain: 0.0,
         save_steps: None,
         max_steps: None,
         report_every: None,
@@ -110,7 +111,16 @@ fn run(
     };
     let checkpoints = Checkpoints::new(folder, resume);
     let ranks = Ranks::of(encoder, &[]).unwrap();
-    train(&ranks, &examples(), options, Some(&mut judge), &checkpoints, observer, &SystemClock::default()).unwrap()
+    train(
+        &ranks,
+        &examples(),
+        options,
+        Some(Judge { measure: "mrr10", score: &mut judge }),
+        &checkpoints,
+        observer,
+        &SystemClock::default(),
+    )
+    .unwrap()
 }
 
 #[test]

@@ -1,0 +1,264 @@
+//! The test questions, asked once of the chosen arm and of the kept vocabulary.
+
+use serde::Serialize;
+
+use super::arms::{Course, State};
+use crate::encoder::{Embeddings, Encoder, Role};
+use crate::evaluation::{self, Delta, Metrics, PerQuery, QueryScores, System, SystemKind};
+use crate::jobs::Result;
+use crate::jobs::evaluate::{Judge, Task, scores_of_bm25, scores_of_model};
+use crate::progress::Event;
+use crate::retrieval::{self, Analyzer};
+use crate::settings::{Choice as _, Vocabulary};
+use crate::workspace::Digest;
+
+/// Words of a piece of a passage, where every tokenizer is to read all of it. A word of any language has no more bytes than
+/// this leaves tokens for; pieces that are longer still are cut again.
+const PIECE_WORDS: usize = 60;
+
+/// A system on the test questions, over seeds.
+#[derive(Debug, Clone, Serialize)]
+pub struct Proven {
+    /// Its name, and its scores as means over seeds.
+    #[serde(flatten)]
+    pub system: System,
+    /// The middle 95 % of the bootstrap's means of MRR@10, by documents.
+    pub ci95: [f64; 2],
+    /// MRR@10 of each seed; one value where there are no seeds.
+    pub by_seed: Vec<f64>,
+}
+
+/// What the test questions said.
+#[derive(Debug, Clone, Serialize)]
+pub struct Proof {
+    /// How many questions were asked.
+    pub queries: usize,
+    /// Among how many passages.
+    pub passages: usize,
+    /// Which questions.
+    pub questions: String,
+    /// The digest of their content.
+    pub questions_sha256: Digest,
+    /// Whether they were made from the documents rather than asked by people.
+    pub synthetic: bool,
+    /// How often these questions were looked at, this time included.
+    pub looks: u32,
+    /// The systems.
+    pub systems: Vec<Proven>,
+    /// What the differences are worth, seeds averaged question by question.
+    pub deltas: Vec<Delta>,
+}
+
+impl Proof {
+    /// A system by its name.
+    pub(super) fn system(&self, name: &str) -> Option<&Proven> {
+        self.systems.iter().find(|proven| proven.system.name == name)
+    }
+}
+
+/// What a system is called.
+pub(super) fn name(vocabulary: Vocabulary, what: &str) -> String {
+    format!("{} {what}", vocabulary.word())
+}
+
+pub(super) const UNTUNED: &str = "untuned";
+pub(super) const TUNED: &str = "tuned";
+pub(super) const FUSED: &str = "tuned + BM25";
+pub(super) const PIECES: &str = "tuned, nothing cut short";
+
+/// Asks; returns what came of it and the ranks of every question, a line of JSON each.
+pub(super) fn prove(course: &Course<'_>, task: Task, chosen: Vocabulary) -> Result<(Proof, String)> {
+    let (context, settings) = (course.context, course.settings);
+    context.observer.on(Event::phase("test"));
+    let texts: Vec<&str> = task.passages.iter().map(|passage| passage.text.as_str()).collect();
+    let queries: Vec<&str> = task.questions.iter().map(|question| question.text.as_str()).collect();
+    let judge = Judge::new(&task);
+    let pieces = Pieces::of(&texts);
+    let stemmed = scores_of_bm25(&texts, &queries, Analyzer::choose(None, &texts)?);
+    let mut asked = Asked { judge: &judge, resamples: settings.resamples, seed: settings.seed, systems: Vec::new() };
+    let mut arms = vec![Vocabulary::Keep];
+    arms.extend((chosen != Vocabulary::Keep).then_some(chosen));
+    for vocabulary in arms {
+        let mut runs: [Vec<Vec<Vec<f32>>>; 4] = std::array::from_fn(|_| Vec::new());
+        for number in 0..settings.seeds {
+            for state in [State::Untuned, State::Tuned] {
+                context.check_stop()?;
+                let encoder = course.encoder(vocabulary, number, &state)?;
+                let embed = |texts: &[&str], role| embed(&encoder, texts, role, context.observer);
+                let (of_queries, of_passages) = (embed(&queries, Role::Query)?, embed(&texts, Role::Passage)?);
+                let scores = scores_of_model(&of_queries, &of_passages);
+                if let State::Untuned = state {
+                    runs[0].push(scores);
+                    continue;
+                }
+                let both = stemmed.iter().zip(&scores);
+                runs[2].push(both.map(|(a, b)| retrieval::fuse_standardised(a, b)).collect());
+                runs[1].push(scores);
+                let of_pieces = embed(&pieces.texts(), Role::Passage)?;
+                runs[3].push(pieces.best(&scores_of_model(&of_queries, &of_pieces)));
+            }
+        }
+        let [untuned, tuned, fused, whole] = runs;
+        asked.take(SystemKind::Base, &name(vocabulary, UNTUNED), &untuned);
+        asked.take(SystemKind::Tuned, &name(vocabulary, TUNED), &tuned);
+        asked.take(SystemKind::Tuned, &name(vocabulary, PIECES), &whole);
+        asked.take(SystemKind::Fusion, &name(vocabulary, FUSED), &fused);
+    }
+    asked.take(SystemKind::Bm25, "BM25", std::slice::from_ref(&stemmed));
+    let deltas = asked.deltas(chosen);
+    let per_query = asked.per_query(&task);
+    let systems = asked.systems.into_iter().map(|asked| asked.proven).collect();
+    let (queries, passages) = (task.questions.len(), task.passages.len());
+    let looks = match task.artifact {
+        Some(mut artifact) => artifact.count_look()?,
+        None => 1,
+    };
+    let proof = Proof {
+        queries,
+        passages,
+        questions: task.name.clone(),
+        questions_sha256: task.digest.clone(),
+        synthetic: task.synthetic,
+        looks,
+        systems,
+        deltas,
+    };
+    Ok((proof, per_query))
+}
+
+fn embed(
+    encoder: &Encoder,
+    texts: &[&str],
+    role: Role,
+    observer: &dyn crate::progress::Observer,
+) -> Result<Embeddings> {
+    Ok(encoder.embed(&encoder.tokenize(texts, role)?, observer)?)
+}
+
+/// Passages cut so small that every tokenizer reads all of each piece.
+struct Pieces {
+    texts: Vec<String>,
+    /// The passage that each piece is of.
+    of: Vec<usize>,
+    passages: usize,
+}
+
+impl Pieces {
+    fn of(passages: &[&str]) -> Self {
+        let (mut texts, mut of) = (Vec::new(), Vec::new());
+        for (at, passage) in passages.iter().enumerate() {
+            let words: Vec<&str> = passage.split_whitespace().collect();
+            // Half of each is in the next: nothing is torn apart in all.
+            let step = PIECE_WORDS / 2;
+            let mut start = 0;
+            loop {
+                let end = (start + PIECE_WORDS).min(words.len());
+                texts.push(words[start..end].join(" "));
+                of.push(at);
+                if end == words.len() {
+                    break;
+                }
+                start += step;
+            }
+        }
+        Self { texts, of, passages: passages.len() }
+    }
+
+    fn texts(&self) -> Vec<&str> {
+        self.texts.iter().map(String::as_str).collect()
+    }
+
+    /// A passage's score is that of its best piece.
+    fn best(&self, scores: &[Vec<f32>]) -> Vec<Vec<f32>> {
+        let best = |scores: &Vec<f32>| {
+            let mut best = vec![f32::NEG_INFINITY; self.passages];
+            for (score, &passage) in scores.iter().zip(&self.of) {
+                best[passage] = best[passage].max(*score);
+            }
+            best
+        };
+        scores.iter().map(best).collect()
+    }
+}
+
+/// The systems that were asked.
+struct Asked<'a> {
+    judge: &'a Judge<'a>,
+    resamples: usize,
+    seed: u64,
+    systems: Vec<Answered>,
+}
+
+struct Answered {
+    proven: Proven,
+    /// Reciprocal ranks, the mean over seeds.
+    rr: Vec<f64>,
+    /// Ranks with the first seed.
+    first: Vec<Option<usize>>,
+}
+
+impl Asked<'_> {
+    /// A system's scores, seed by seed, question by question.
+    fn take(&mut self, kind: SystemKind, name: &str, runs: &[Vec<Vec<f32>>]) {
+        let ranked: Vec<_> = runs.iter().map(|scores| self.judge.rank(kind, name, None, scores)).collect();
+        let all: Vec<QueryScores> = ranked.iter().flat_map(|ranked| ranked.scores.iter().cloned()).collect();
+        let system = System::new(kind, name, None, Metrics::mean(&all));
+        let questions = self.judge.clusters.len();
+        let mean = |at: usize| ranked.iter().map(|ranked| ranked.scores[at].rr10).sum::<f64>() / ranked.len() as f64;
+        let rr: Vec<f64> = (0..questions).map(mean).collect();
+        // The interval of a mean is that of its difference from nothing.
+        let test = evaluation::paired_test(&rr, &vec![0.0; questions], &self.judge.clusters, self.resamples, self.seed);
+        let by_seed = ranked.iter().map(|ranked| ranked.system.metrics.mrr10).collect();
+        let first = ranked.first().map(|ranked| ranked.scores.iter().map(|scores| scores.first_rank).collect());
+        let proven = Proven { system, ci95: test.ci95, by_seed };
+        self.systems.push(Answered { proven, rr, first: first.unwrap_or_default() });
+    }
+
+    fn deltas(&self, chosen: Vocabulary) -> Vec<Delta> {
+        let find = |wanted: &str| self.systems.iter().find(|answered| answered.proven.system.name == wanted);
+        let keep = |what| name(Vocabulary::Keep, what);
+        let arm = |what| name(chosen, what);
+        let mut wanted = vec![(keep(TUNED), keep(UNTUNED))];
+        if chosen != Vocabulary::Keep {
+            wanted = vec![
+                (arm(TUNED), keep(TUNED)),
+                (arm(UNTUNED), keep(UNTUNED)),
+                (arm(PIECES), keep(PIECES)),
+                (arm(FUSED), keep(FUSED)),
+                (arm(TUNED), arm(UNTUNED)),
+            ];
+        }
+        wanted.push((arm(TUNED), "BM25".to_owned()));
+        wanted.push((arm(FUSED), "BM25".to_owned()));
+        let compare = |(a, b): (String, String)| {
+            let (of_a, of_b) = (find(&a)?, find(&b)?);
+            let names = (a.as_str(), b.as_str());
+            Some(evaluation::compare(names, &of_a.rr, &of_b.rr, &self.judge.clusters, self.resamples, self.seed))
+        };
+        wanted.into_iter().filter_map(compare).collect()
+    }
+
+    fn per_query(&self, task: &Task) -> String {
+        let line = |(at, question): (usize, &crate::pairs::Question)| {
+            let of = |answered: &Answered| (answered.proven.system.name.clone(), (answered.first[at], answered.rr[at]));
+            let systems = self.systems.iter().map(of).collect();
+            let row = PerQuery::new(&question.id, &question.text, &question.relevant, systems);
+            serde_json::to_string(&row).unwrap_or_default() + "\n"
+        };
+        task.questions.iter().enumerate().map(line).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_cover_every_word_and_the_best_one_counts() {
+        let long: String = (0..150).map(|n| format!("w{n} ")).collect();
+        let pieces = Pieces::of(&["short", &long]);
+        assert_eq!(pieces.of, [0, 1, 1, 1, 1]);
+        assert!(pieces.texts[4].ends_with("w149") && pieces.texts[2].starts_with("w30 "));
+        assert_eq!(pieces.best(&[vec![0.1, 0.2, 0.9, 0.3, -1.0]]), [[0.1, 0.9]]);
+    }
+}

@@ -1,0 +1,132 @@
+//! The ladder as a person reads it.
+
+use super::Arm;
+use super::proof::{FUSED, PIECES, Proof, TUNED, name};
+use crate::settings::{Choice as _, Vocabulary};
+
+/// A difference that luck makes as often is none.
+const LEVEL: f64 = 0.05;
+
+/// One table of the arms, one of the test, and what follows.
+pub(super) fn render(arms: &[Arm], proof: &Proof, seeds: usize, recommendation: &str) -> String {
+    let mut text =
+        "arm       tokens  tokens/word  cut short  tokens/s  passages/s     MiB  agreement   dev untuned   dev tuned\n"
+            .to_owned();
+    for arm in arms {
+        let cost = &arm.cost;
+        let agreement = arm.agreement.map_or_else(|| "-".to_owned(), |cosine| format!("{cosine:.3}"));
+        text.push_str(&format!(
+            "{:<8} {:>7}  {:>11.3}  {:>7.1} %  {:>8.0}  {:>10.1}  {:>6.1}  {agreement:>9}  {:>12.3}  {:>10.3}\n",
+            arm.vocabulary.word(),
+            cost.tokens,
+            cost.tokens_per_word,
+            100.0 * cost.truncated,
+            cost.tokens_per_s,
+            cost.passages_per_s,
+            cost.model_mib,
+            arm.dev_untuned,
+            arm.dev_tuned
+        ));
+    }
+    let seeds_told = if seeds == 1 { "one seed".to_owned() } else { format!("means of {seeds} seeds") };
+    text.push_str(&format!("MRR@10 on dev, {seeds_told}; tokens per word on documents held out for the test\n\n"));
+    let width = proof.systems.iter().map(|proven| proven.system.name.len()).max().unwrap_or(0);
+    text.push_str(&format!("{:<width$}  MRR@10    95 %             P@1   R@10   by seed\n", "on the test questions"));
+    for proven in &proof.systems {
+        let by_seed: Vec<String> = proven.by_seed.iter().map(|score| format!("{score:.3}")).collect();
+        let by_seed = if proven.by_seed.len() > 1 { by_seed.join(" ") } else { String::new() };
+        text.push_str(&format!(
+            "{:<width$}  {:>6.3}  {:.3} to {:.3}  {:>6.3}  {:>5.3}   {by_seed}\n",
+            proven.system.name,
+            proven.system.metrics.mrr10,
+            proven.ci95[0],
+            proven.ci95[1],
+            proven.system.metrics.p1,
+            proven.system.metrics.r10
+        ));
+    }
+    let looks = if proof.looks == 1 { "looked at once".to_owned() } else { format!("looked at {} times", proof.looks) };
+    text.push_str(&format!("{} questions, {looks}, among {} passages\n\n", proof.queries, proof.passages));
+    for delta in &proof.deltas {
+        text.push_str(&format!(
+            "{} against {}: {:+.3} (95 %: {:+.3} to {:+.3}, p {})\n",
+            delta.a,
+            delta.b,
+            delta.mrr10,
+            delta.ci95[0],
+            delta.ci95[1],
+            p_value(delta.p_value)
+        ));
+    }
+    text.push_str(&format!("\n{recommendation}\n"));
+    text
+}
+
+fn p_value(p: f64) -> String {
+    if p < 0.0001 { "< 0.0001".to_owned() } else { format!("{p:.4}") }
+}
+
+/// What to do, whichever way it fell.
+pub(super) fn recommendation(arms: &[Arm], chosen: Vocabulary, proof: &Proof) -> String {
+    let cost = |vocabulary| arms.iter().find(|arm| arm.vocabulary == vocabulary).map(|arm| arm.cost);
+    let delta = |a: &str, b: &str| proof.deltas.iter().find(|delta| delta.a == a && delta.b == b);
+    let mut text = if chosen == Vocabulary::Keep {
+        "Keep the base's vocabulary: no other did better on dev, so none was tested.".to_owned()
+    } else {
+        let (arm, keep) = (name(chosen, TUNED), name(Vocabulary::Keep, TUNED));
+        let verb = match chosen {
+            Vocabulary::Extend => "Extend the vocabulary",
+            Vocabulary::Replace | Vocabulary::Keep => "Replace the vocabulary",
+        };
+        match delta(&arm, &keep) {
+            Some(delta) if delta.p_value < LEVEL && delta.mrr10 > 0.0 => {
+                format!("{verb}: tuned, it beats the kept one by {:.3} MRR@10, which is more than luck.", delta.mrr10)
+            }
+            Some(delta) if delta.p_value < LEVEL => format!(
+                "Keep the base's vocabulary: what won on dev lost by {:.3} MRR@10 on the test, which is more than luck.",
+                -delta.mrr10
+            ),
+            Some(delta) => {
+                let faster = match (cost(chosen), cost(Vocabulary::Keep)) {
+                    (Some(new), Some(old)) => new.passages_per_s / old.passages_per_s.max(1e-9),
+                    _ => 1.0,
+                };
+                let why = if faster > 1.05 {
+                    format!("it embeds {faster:.2} times as many passages a second, and that is what speaks for it")
+                } else {
+                    "nothing else speaks for it either: keep the base's".to_owned()
+                };
+                format!(
+                    "Either will do: the {} vocabulary scores {:+.3} MRR@10 against the kept one, no more than luck; {why}.",
+                    match chosen {
+                        Vocabulary::Extend => "extended",
+                        _ => "new",
+                    },
+                    delta.mrr10
+                )
+            }
+            None => String::new(),
+        }
+    };
+    if chosen != Vocabulary::Keep
+        && let Some(whole) = delta(&name(chosen, TUNED), &name(Vocabulary::Keep, TUNED))
+        && let Some(pieces) = delta(&name(chosen, PIECES), &name(Vocabulary::Keep, PIECES))
+    {
+        text.push_str(&format!(
+            " Where passages are so short that nothing is cut, the difference is {:+.3} in place of {:+.3}: the rest is what truncation alone explains.",
+            pieces.mrr10, whole.mrr10
+        ));
+    }
+    let fused = name(chosen, FUSED);
+    if let (Some(fused), Some(tuned), Some(bm25)) =
+        (proof.system(&fused), proof.system(&name(chosen, TUNED)), proof.system("BM25"))
+    {
+        let best = tuned.system.metrics.mrr10.max(bm25.system.metrics.mrr10);
+        if fused.system.metrics.mrr10 > best {
+            text.push_str(&format!(" Together with BM25 it reaches {:.3}: use both.", fused.system.metrics.mrr10));
+        } else if bm25.system.metrics.mrr10 >= best {
+            text.push_str(&format!(" BM25 alone is ahead of all, at {:.3}.", bm25.system.metrics.mrr10));
+        }
+    }
+    text
+}
