@@ -9,6 +9,7 @@ mod detached;
 mod encoder;
 mod fragmentation;
 mod parity;
+mod questions;
 mod reviews;
 mod runs;
 mod support;
