@@ -88,7 +88,9 @@ impl Error {
             Self::Stopped
             | Self::Corpus(crate::corpus::Error::Stopped)
             | Self::Tokenizer(crate::tokenizer::Error::Stopped)
-            | Self::Encoder(crate::encoder::Error::Stopped)
+            | Self::Encoder(
+                crate::encoder::Error::Stopped | crate::encoder::Error::Hub(crate::encoder::hub::Error::Stopped),
+            )
             | Self::Pairs(crate::pairs::Error::Stopped) => true,
             _ => false,
         }

@@ -16,7 +16,7 @@ pub use self::dev::DimScore;
 use self::interpolation::interpolate;
 use super::{Context, Error, Result, export};
 use crate::corpus::{Corpus, Fold, Passage};
-use crate::encoder::reference::{self, Found};
+use crate::encoder::reference::Found;
 use crate::encoder::{DimHead, Encoder, Frozen, Role, Tokens};
 use crate::export::write_sentence_transformers;
 use crate::pairs::{self, Row};
@@ -90,7 +90,7 @@ impl TuneJob {
             Some(name) => context.workspace.resolve(Kind::Pairs, name)?,
             None => context.workspace.newest(Kind::Pairs)?,
         };
-        let base = reference::model(context.workspace, &settings.base)?;
+        let base = context.model(&settings.base)?;
         let passages = Corpus::open(&corpus.path)?.all_passages()?;
         let (train, dev) = pairs::read_rows(&pairs.path)?;
         if train.len() < 2 {
@@ -161,7 +161,8 @@ impl TuneJob {
         let anchored = anchor.after(&encoder, outcome.best_step, context)?;
 
         let staged = context.workspace.stage(Kind::Model, &settings.name)?;
-        let inputs = vec![base.input("base"), pairs.input("pairs"), corpus.input("corpus")];
+        let mut inputs = vec![base.input("base"), pairs.input("pairs"), corpus.input("corpus")];
+        inputs.extend(base.weights("base weights"));
         let card = export::card(&settings.name, &inputs, serde_json::to_value(settings).ok().as_ref(), None);
         write_sentence_transformers(&encoder, &card.render(), staged.path())?;
         let details = json!({

@@ -8,6 +8,7 @@ mod cycle;
 mod detached;
 mod encoder;
 mod fragmentation;
+mod hub;
 mod parity;
 mod questions;
 mod reviews;
