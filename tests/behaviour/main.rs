@@ -6,6 +6,7 @@ mod compare;
 mod cycle;
 #[cfg(unix)]
 mod detached;
+mod doctor;
 mod encoder;
 mod fragmentation;
 mod hub;
