@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use whatlang::Lang;
 
 use super::{Error, Result};
 use crate::corpus::{self, Corpus};
@@ -28,8 +29,10 @@ pub struct LanguageFit {
     pub code: String,
     /// Share of the passages.
     pub share: f64,
-    /// Tokens per word.
+    /// Tokens per word; of a script that puts no spaces between words, per character.
     pub ratio: f64,
+    /// Whether it puts spaces between words.
+    pub spaced: bool,
     /// Share of tokens that stand for something unknown.
     pub unknown: f64,
 }
@@ -37,7 +40,7 @@ pub struct LanguageFit {
 impl LanguageFit {
     /// Whether the base can have learnt the language.
     pub fn is_known(&self) -> bool {
-        self.ratio < SPELT && self.unknown < UNREAD
+        (self.ratio < SPELT || !self.spaced) && self.unknown < UNREAD
     }
 }
 
@@ -55,7 +58,7 @@ pub fn fit(workspace: &Workspace, base: &str) -> Result<Vec<LanguageFit>> {
     let unknown: Option<u32> = ["[UNK]", "<unk>"].iter().find_map(|token| tokenizer.token_to_id(token));
     let corpus = Corpus::open(&workspace.newest(Kind::Corpus)?.path)?;
     let total: usize = corpus.documents()?.iter().map(|document| document.passages).sum();
-    let mut counts: BTreeMap<(String, String), Counts> = BTreeMap::new();
+    let mut counts: BTreeMap<&str, (Lang, Counts)> = BTreeMap::new();
     let mut looked_at = 0;
     for passage in corpus.passages()?.step_by(total.div_ceil(SAMPLE).max(1)) {
         let text = passage?.text;
@@ -63,25 +66,31 @@ pub fn fit(workspace: &Workspace, base: &str) -> Result<Vec<LanguageFit>> {
         let encoded = tokenizer.encode_fast(text.as_str(), false);
         let encoded = encoded.map_err(|error| Error::refused(format!("tokenizing: {error}")))?;
         let ids = encoded.get_ids();
-        let count = counts.entry((language.eng_name().to_owned(), language.code().to_owned())).or_default();
+        let (_, count) = counts.entry(language.code()).or_insert((language, Counts::default()));
         looked_at += 1;
         count.passages += 1;
-        count.words += corpus::words(&text);
+        count.words += if is_spaced(language) { corpus::words(&text) } else { text.chars().count() };
         count.tokens += ids.len();
         count.unknown += ids.iter().filter(|id| Some(**id) == unknown).count();
     }
     let share = |of: usize, total: usize| of as f64 / total.max(1) as f64;
     let mut fits: Vec<LanguageFit> = counts
         .into_iter()
-        .map(|((language, code), count)| LanguageFit {
-            language,
-            code,
+        .map(|(code, (language, count))| LanguageFit {
+            language: language.eng_name().to_owned(),
+            code: code.to_owned(),
             share: share(count.passages, looked_at),
             ratio: share(count.tokens, count.words),
+            spaced: is_spaced(language),
             unknown: share(count.unknown, count.tokens),
         })
         .filter(|fit| fit.share >= LEAST_SHARE)
         .collect();
     fits.sort_by(|a, b| b.share.total_cmp(&a.share));
     Ok(fits)
+}
+
+/// Whether a language puts spaces between its words.
+const fn is_spaced(language: Lang) -> bool {
+    !matches!(language, Lang::Cmn | Lang::Jpn | Lang::Tha | Lang::Mya | Lang::Khm)
 }

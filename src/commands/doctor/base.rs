@@ -35,16 +35,17 @@ fn findings(base: &str, fits: &[LanguageFit]) -> Vec<Finding> {
         return vec![Finding::ok("languages", format!("{base}; the language of these documents cannot be told"))];
     }
     let finding = |fit: &LanguageFit| {
-        let LanguageFit { language, share, ratio, unknown, .. } = fit;
+        let LanguageFit { language, share, ratio, unknown, spaced, .. } = fit;
+        let unit = if *spaced { "word" } else { "character" };
         let share = share * 100.0;
         if fit.is_known() {
-            let text = format!("{base} reads {language} ({share:.0} % of the passages) at {ratio:.2} tokens a word");
+            let text = format!("{base} reads {language} ({share:.0} % of the passages) at {ratio:.2} tokens a {unit}");
             return Finding::ok("languages", text);
         }
         let how = if *unknown >= 0.05 {
             format!("{:.0} % of it is unknown to it", unknown * 100.0)
         } else {
-            format!("it spells it at {ratio:.2} tokens a word")
+            format!("it spells it at {ratio:.2} tokens a {unit}")
         };
         Finding::warn(
             "languages",
@@ -71,6 +72,7 @@ mod tests {
             code: code.into(),
             share: 0.5,
             ratio,
+            spaced: code != "tha",
             unknown,
         };
         let found = findings("embedded", &[fit("English", "eng", 1.6, 0.0), fit("Russian", "rus", 6.2, 0.0)]);
