@@ -6,12 +6,12 @@ use assert_cmd::Command;
 use serde_json::{Value, json};
 
 use crate::support::hub::{Asked, COMMIT, Fault, Hub, WEIGHTS, files};
-use crate::support::{failure, json as answered, lapidary};
+use crate::support::{failure, json as answered, lapidary, sample_workspace};
 
 /// What is asked for at a time.
 const PIECE: usize = 8 << 20;
 
-/// A workspace of one document, and a home for models.
+/// A workspace, and a home for models.
 struct Home {
     folder: tempfile::TempDir,
 }
@@ -19,17 +19,8 @@ struct Home {
 impl Home {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let documents = folder.path().join("documents");
-        std::fs::create_dir(&documents).unwrap();
-        let text = "# Frost\n\nFrost on the coil keeps the heat of the room from the refrigerant, and the fans turn in vain.\n\n\
-                    # Oil\n\nOil collects at the bottom of the receiver, from where it is drained into the oil pot.\n\n\
-                    # Valves\n\nThe king valve closes the liquid line, and nothing flows to the coils of the room.\n";
-        for name in ["a.md", "b.md", "c.md"] {
-            std::fs::write(documents.join(name), text.replace("the", name)).unwrap();
-        }
-        let home = Self { folder };
-        lapidary().arg("init").arg(home.root()).arg("--corpus").arg(documents).assert().success();
-        home
+        sample_workspace(folder.path());
+        Self { folder }
     }
 
     fn root(&self) -> PathBuf {

@@ -110,7 +110,7 @@ fn what_a_table_quotes_wrongly_is_named_and_skipped() {
         GOOD[2],
         "train\ten\twords\tvessels/oil.md\tfrom where it is carried\twhere does oil go then",
         "train\ten\twords\tcoils.md\tthe frost\twhat of the frost",
-        "train\ten\twords\tcoils.md\tthe fans\twhat of the fans",
+        "train\ten\twords\tcoils.md\tthe coil\twhat of the coil",
         "train\ten\twords\toil.md\tOil collects\twhere does oil collect",
         "train\ten\twords\tcoils.md\tfans turn in vain. The fans stop\twhy in vain",
         "train\ten\twords\tcoils.md\t\twhy in vain then",
@@ -128,7 +128,7 @@ fn what_a_table_quotes_wrongly_is_named_and_skipped() {
         found.unwrap_or_else(|| panic!("{line}: {rejected:?}"))["problem"].as_str().unwrap().to_owned()
     };
     assert!(problem(3).contains("in no passage of vessels/oil.md: quote a few consecutive words"), "{}", problem(3));
-    assert!(problem(5).contains("\"the fans\" stands in several passages of coils.md"), "{}", problem(5));
+    assert!(problem(5).contains("\"the coil\" stands in several passages of coils.md"), "{}", problem(5));
     assert!(problem(6).contains("is \"vessels/oil.md\" meant?"), "{}", problem(6));
     assert!(problem(7).contains("begins in one passage of coils.md and ends in the next"), "{}", problem(7));
     assert!(problem(8).contains("no quote"), "{}", problem(8));
