@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
 use super::arguments::{settings, with_settings};
 use super::{Answer, Failure, Invocation, Result};
 use crate::jobs::{CorpusJob, CorpusReport, Job, Report};
-use crate::settings::CorpusSettings;
+use crate::settings::{CorpusSettings, Settings as _};
 use crate::workspace::{CONFIG_FILE, Config, Source, Workspace};
 
 /// Skipped files shown in plain output; all are in the manifest.
@@ -48,7 +48,7 @@ pub(super) fn run_init(invocation: &Invocation, matches: &ArgMatches) -> Result<
         let paths = matches.get_many::<PathBuf>("corpus").into_iter().flatten();
         Source::Corpus(paths.map(|path| absolute(path)).collect::<Result<_>>()?)
     };
-    let job = CorpusJob { settings: settings::<CorpusSettings>(matches, None)? };
+    let job = CorpusJob { settings: corpus_settings(matches, None)? };
     let report = create(invocation, folder, source, job)?;
     Ok(answer(&report, "Next: lapidary inspect"))
 }
@@ -57,7 +57,15 @@ pub(super) fn run_init(invocation: &Invocation, matches: &ArgMatches) -> Result<
 pub(super) fn create(invocation: &Invocation, folder: &Path, source: Source, job: CorpusJob) -> Result<CorpusReport> {
     let existed = folder.exists();
     let name = absolute(folder)?.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let workspace = Workspace::create(folder, &Config::new(name, source))?;
+    let mut config = Config::new(name, source);
+    // Part of where the documents come from: a refresh reads the tables again.
+    for (name, table) in [("folds", &job.settings.folds), ("questions", &job.settings.questions)] {
+        if let Some(table) = table {
+            let settings = config.settings.entry(CorpusSettings::JOB.to_owned()).or_default();
+            settings.insert(name.to_owned(), table.as_str().into());
+        }
+    }
+    let workspace = Workspace::create(folder, &config)?;
     match invocation.run_job(&workspace, &Job::Corpus(job)) {
         Ok(Report::Corpus(report)) => Ok(report),
         Ok(_) => unreachable!("a corpus job reports on a corpus"),
@@ -65,7 +73,9 @@ pub(super) fn create(invocation: &Invocation, folder: &Path, source: Source, job
             if existed {
                 let _ = std::fs::remove_file(folder.join(CONFIG_FILE));
                 let _ = std::fs::remove_dir_all(workspace.runs());
-                let _ = std::fs::remove_dir_all(folder.join("corpus"));
+                for made in ["corpus", "pairs", "questions"] {
+                    let _ = std::fs::remove_dir_all(folder.join(made));
+                }
             } else {
                 let _ = std::fs::remove_dir_all(folder);
             }
@@ -73,6 +83,15 @@ pub(super) fn create(invocation: &Invocation, folder: &Path, source: Source, job
             Err(if let Failure::Stopped(_) = failure { Failure::Stopped(None) } else { failure })
         }
     }
+}
+
+/// The settings, with the tables by absolute paths: a run may go on from another folder.
+fn corpus_settings(matches: &ArgMatches, workspace: Option<&Workspace>) -> Result<CorpusSettings> {
+    let mut settings = settings::<CorpusSettings>(matches, workspace)?;
+    for table in [&mut settings.folds, &mut settings.questions].into_iter().flatten() {
+        *table = absolute(Path::new(table))?.to_string_lossy().into_owned();
+    }
+    Ok(settings)
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {
@@ -88,7 +107,7 @@ pub(super) fn define() -> Command {
 pub(super) fn run(invocation: &Invocation, matches: &ArgMatches) -> Result<Answer> {
     let workspace = invocation.workspace()?;
     if let Some(("refresh", matches)) = matches.subcommand() {
-        let job = CorpusJob { settings: settings::<CorpusSettings>(matches, Some(&workspace))? };
+        let job = CorpusJob { settings: corpus_settings(matches, Some(&workspace))? };
         return match invocation.run_job(&workspace, &Job::Corpus(job))? {
             Report::Corpus(report) => Ok(answer(&report, "")),
             _ => unreachable!("a corpus job reports on a corpus"),
@@ -125,6 +144,10 @@ fn answer(report: &CorpusReport, next: &str) -> Answer {
     }
     if let (Some(questions), Some(count)) = (&report.questions, report.question_count) {
         plain.push_str(&format!("  questions {questions}: {count} to test on\n"));
+    }
+    if !report.rejected.is_empty() {
+        let reasons: Vec<String> = report.rejected.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
+        plain.push_str(&format!("  left out of the questions: {}\n", reasons.join(", ")));
     }
     for decoded in summary.decoded.iter().take(SHOWN) {
         plain.push_str(&format!("  {}: read as {}\n", decoded.path, decoded.encoding));

@@ -63,10 +63,15 @@ impl Invocation {
 
     /// The workspace that the command is about.
     pub(super) fn workspace(&self) -> Result<Workspace> {
-        Ok(match &self.workspace {
-            Some(folder) => Workspace::open(folder)?,
-            None => Workspace::find(&PathBuf::from("."))?,
-        })
+        Ok(self.find_workspace()?)
+    }
+
+    /// The same, with the error as the workspace tells it.
+    pub(super) fn find_workspace(&self) -> Result<Workspace, crate::workspace::Error> {
+        match &self.workspace {
+            Some(folder) => Workspace::open(folder),
+            None => Workspace::find(&PathBuf::from(".")),
+        }
     }
 
     pub(super) fn foreground(&self) -> Foreground<'_> {

@@ -7,6 +7,7 @@ mod arguments;
 mod compare;
 mod corpus;
 mod demo;
+mod doctor;
 mod embed;
 mod evaluate;
 mod export;
@@ -123,6 +124,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     Subcommand { define: embed::define, run: embed::run },
     Subcommand { define: export::define, run: export::run },
     Subcommand { define: runs::define, run: runs::run },
+    Subcommand { define: doctor::define, run: doctor::run },
     Subcommand { define: workbench::define_keys, run: workbench::run_keys },
     Subcommand { define: worker::define, run: worker::run },
 ];

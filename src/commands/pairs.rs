@@ -35,7 +35,7 @@ pub(super) fn define() -> Command {
                 .default_value("english")
                 .help("The language of its instructions: english or russian"),
         );
-    let import = Command::new("import").about("Import pairs: CSV, TSV, JSONL, a BEIR folder, LlamaIndex QA JSON").arg(
+    let import = Command::new("import").about("Import pairs: CSV or TSV, with passages or with documents and quotes; JSONL, a BEIR folder, LlamaIndex QA JSON").arg(
         Arg::new("files")
             .value_name("FILE")
             .required(true)

@@ -3,17 +3,18 @@
 //! Two passes. The first reads, cuts and writes passages as they come, and keeps a signature of each. Then clusters and
 //! folds are known, and the second copies the passages with theirs.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::blocks::Block;
 use super::decode::{Unreadable, examine};
-use super::duplicates::{Groups, Signature, clusters, signature};
-use super::folds::{Cluster, deal};
+use super::duplicates::{Signature, clusters, signature};
+use super::folds::{Ties, folds_by_cluster};
 use super::formats::{BadLine, Format, Sink, read};
 use super::passages::{Cut, Cutter};
+use super::questions::{self, FixedFolds};
 use super::store::{Corpus, DOCUMENTS, PASSAGES, Records, Writer};
 use super::text::words;
 use super::{Document, Error, Fold, Passage, Result, beir, walk};
@@ -21,8 +22,8 @@ use crate::progress::{Event, Observer};
 use crate::settings::CorpusSettings;
 use crate::workspace::{Source, short_id};
 
-/// A shared passage shorter than this does not tie two documents together: a footer is no twin.
-const TYING_WORDS: usize = 20;
+/// Why a table of questions is not read as a document.
+const QUESTIONS_TABLE: &str = "a table of questions, not a document: name it with --questions to use it";
 
 /// A file, or a line of one, that was left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,7 +75,8 @@ pub struct Summary {
     pub decoded: Vec<Decoded>,
 }
 
-/// Reads a source into a folder. A document that `previous` knows, by content or by path, keeps its fold.
+/// Reads a source into a folder. A document that `previous` knows, by content or by path, keeps its fold, unless a table of
+/// the settings fixes another.
 pub fn build(
     source: &Source,
     settings: &CorpusSettings,
@@ -82,9 +84,13 @@ pub fn build(
     to: &Path,
     observer: &dyn Observer,
 ) -> Result<Summary> {
+    // Before the documents: a table that cannot be read costs no time.
+    let tables = [(&settings.folds, true), (&settings.questions, false)];
+    let tables = tables.into_iter().filter_map(|(table, wanted)| Some((Path::new(table.as_ref()?), wanted)));
+    let fixed = tables.map(|(table, wanted)| FixedFolds::read(table, wanted)).collect::<Result<Vec<_>>>()?;
     let scratch = to.join("passages.unsorted");
     let mut builder = Builder::new(&scratch)?;
-    let fixed = match source {
+    let judged = match source {
         Source::Corpus(paths) => {
             read_files(paths, settings, &mut builder, observer)?;
             None
@@ -101,11 +107,12 @@ pub fn build(
     let clusters = clusters(&signatures, settings.duplicate_threshold);
     drop(signatures);
     summary.near_duplicates = clusters.iter().enumerate().filter(|(at, cluster)| **cluster as usize != *at).count();
-    let folds = match fixed {
-        Some(folds) => {
-            documents.iter().map(|document| folds.get(&document.path).copied().unwrap_or(Fold::Train)).collect()
-        }
-        None => folds_by_cluster(&documents, &clusters, &counts, settings, previous)?,
+    let folds = if let Some(folds) = judged {
+        documents.iter().map(|document| folds.get(&document.path).copied().unwrap_or(Fold::Train)).collect()
+    } else {
+        fixed.iter().try_for_each(|table| table.check(&documents))?;
+        let ties = Ties::new(&documents, &clusters, &counts);
+        folds_by_cluster(&documents, ties, &fixed, settings, previous, observer)?
     };
     for (document, fold) in documents.iter_mut().zip(&folds) {
         document.fold = *fold;
@@ -150,6 +157,9 @@ pub fn for_each_text(
             return Err(Error::Stopped);
         }
         match examine(&file.path) {
+            Ok(examined) if questions::is_table(&file.path, &examined) => {
+                skipped.push(skip(observer, &file.shown, None, QUESTIONS_TABLE.to_owned()));
+            }
             Ok(examined) => {
                 let mut sink = WholeText { text: String::new(), bad: Vec::new() };
                 read(&file.path, Format::of(&file.path), &examined, &mut sink)?;
@@ -302,6 +312,7 @@ fn read_files(
     observer: &dyn Observer,
 ) -> Result<()> {
     let files = walk::files(paths)?;
+    let mut tables = Vec::new();
     observer.on(Event::phase("read documents"));
     for (at, file) in files.iter().enumerate() {
         if observer.stop_requested() {
@@ -318,6 +329,14 @@ fn read_files(
                 continue;
             }
         };
+        if questions::is_table(&file.path, &examined) {
+            if !settings.questions.as_ref().is_some_and(|table| same_file(Path::new(table), &file.path)) {
+                tables.push(&file.path);
+                let skipped = skip(observer, &file.shown, None, QUESTIONS_TABLE.to_owned());
+                builder.summary.skipped.push(skipped);
+            }
+            continue;
+        }
         let encoding = examined.encoding.name();
         if encoding != "UTF-8" {
             builder.summary.decoded.push(Decoded { path: file.shown.clone(), encoding: encoding.to_owned() });
@@ -355,7 +374,17 @@ fn read_files(
         });
         observer.on(Event::progress(at + 1, files.len(), "files"));
     }
+    if let ([table], None) = (tables.as_slice(), &settings.questions) {
+        let table = table.display();
+        observer.on(Event::note(format!(
+            "{table} asks about these documents: with --questions {table} its folds hold for them, and its questions become pairs and test questions"
+        )));
+    }
     Ok(())
+}
+
+fn same_file(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 /// Reads a retrieval set; returns the folds that its judgements call for, by document path.
@@ -395,36 +424,4 @@ fn read_beir(
         builder.documents[place].passages += 1;
     }
     beir::folds(folder, &of_passage, settings.dev_share, settings.seed)
-}
-
-fn folds_by_cluster(
-    documents: &[Document],
-    clusters: &[u32],
-    counts: &[(u32, u32)],
-    settings: &CorpusSettings,
-    previous: Option<&Corpus>,
-) -> Result<Vec<Fold>> {
-    let mut groups = Groups::new(documents.len());
-    for (passage, cluster) in clusters.iter().enumerate() {
-        let ((document, words), (first, _)) = (counts[passage], counts[*cluster as usize]);
-        if words as usize >= TYING_WORDS {
-            groups.join(first as usize, document as usize);
-        }
-    }
-    let before = previous.map(Corpus::documents).transpose()?.unwrap_or_default();
-    let by_id: HashMap<&str, Fold> = before.iter().map(|document| (document.id.as_str(), document.fold)).collect();
-    let by_path: HashMap<&str, Fold> = before.iter().map(|document| (document.path.as_str(), document.fold)).collect();
-    let mut dealt: BTreeMap<usize, Cluster> = BTreeMap::new();
-    for (at, document) in documents.iter().enumerate() {
-        let before = by_id.get(document.id.as_str()).or_else(|| by_path.get(document.path.as_str())).copied();
-        let cluster =
-            dealt.entry(groups.find(at)).or_insert_with(|| Cluster { key: document.id.clone(), size: 0, before: None });
-        cluster.size += document.passages;
-        cluster.key = cluster.key.clone().min(document.id.clone());
-        // Documents that grew alike were in different folds: what was trained on must not be tested on.
-        cluster.before = cluster.before.into_iter().chain(before).min();
-    }
-    let folds = deal(&dealt.values().cloned().collect::<Vec<_>>(), settings);
-    let by_root: HashMap<usize, Fold> = dealt.keys().copied().zip(folds).collect();
-    Ok((0..documents.len()).map(|at| by_root[&groups.find(at)]).collect())
 }

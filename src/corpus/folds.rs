@@ -1,30 +1,109 @@
 //! Dealing documents into folds, by clusters of documents that share near-duplicates.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::Fold;
+use super::duplicates::Groups;
+use super::questions::FixedFolds;
+use super::store::Corpus;
+use super::{Document, Fold, Result};
+use crate::progress::{Event, Observer};
 use crate::settings::CorpusSettings;
 use crate::workspace::Hasher;
 
-/// A cluster of documents.
-#[derive(Debug, Clone)]
-pub(super) struct Cluster {
-    /// What it is drawn by: the smallest id of its documents.
-    pub(super) key: String,
-    /// Passages in it.
-    pub(super) size: usize,
-    /// The fold it had before, if any of its documents was there.
-    pub(super) before: Option<Fold>,
+/// A shared passage shorter than this does not tie two documents together: a footer is no twin.
+const TYING_WORDS: usize = 20;
+
+/// Which documents share near-duplicates.
+pub(super) struct Ties(Groups);
+
+impl Ties {
+    /// `clusters` names for each passage the first of its like; `counts` its document and words.
+    pub(super) fn new(documents: &[Document], clusters: &[u32], counts: &[(u32, u32)]) -> Self {
+        let mut groups = Groups::new(documents.len());
+        for (passage, cluster) in clusters.iter().enumerate() {
+            let ((document, words), (first, _)) = (counts[passage], counts[*cluster as usize]);
+            if words as usize >= TYING_WORDS {
+                groups.join(first as usize, document as usize);
+            }
+        }
+        Self(groups)
+    }
 }
 
-/// A fold for each cluster: as before where there was a before, else drawn by seed and key. The order does not matter.
-pub(super) fn deal(clusters: &[Cluster], settings: &CorpusSettings) -> Vec<Fold> {
+/// The fold of each document: what a table fixes, else what it had before, else what is dealt to its cluster.
+pub(super) fn folds_by_cluster(
+    documents: &[Document],
+    Ties(mut groups): Ties,
+    fixed: &[FixedFolds],
+    settings: &CorpusSettings,
+    previous: Option<&Corpus>,
+    observer: &dyn Observer,
+) -> Result<Vec<Fold>> {
+    let before = previous.map(Corpus::documents).transpose()?.unwrap_or_default();
+    let by_id: HashMap<&str, Fold> = before.iter().map(|document| (document.id.as_str(), document.fold)).collect();
+    let by_path: HashMap<&str, Fold> = before.iter().map(|document| (document.path.as_str(), document.fold)).collect();
+    let before_of =
+        |document: &Document| by_id.get(document.id.as_str()).or_else(|| by_path.get(document.path.as_str())).copied();
+    let fixed_of = |document: &Document| fixed.iter().find_map(|table| table.of(document));
+    let mut dealt: BTreeMap<usize, Cluster> = BTreeMap::new();
+    let mut fixed_folds: BTreeMap<usize, Vec<(Fold, &str)>> = BTreeMap::new();
+    for (at, document) in documents.iter().enumerate() {
+        let root = groups.find(at);
+        let cluster = dealt.entry(root).or_insert_with(|| Cluster { key: document.id.clone(), size: 0, settled: None });
+        cluster.size += document.passages;
+        cluster.key = cluster.key.clone().min(document.id.clone());
+        // Documents that grew alike were in different folds: what was trained on must not be tested on.
+        cluster.settled = cluster.settled.into_iter().chain(before_of(document)).min();
+        if let Some(fold) = fixed_of(document) {
+            fixed_folds.entry(root).or_default().push((fold, &document.path));
+        }
+    }
+    for (root, folds) in fixed_folds {
+        // The strictest: a twin of what is tested must not be trained on.
+        let Some((strictest, path)) = folds.iter().copied().max_by_key(|(fold, _)| *fold) else { continue };
+        for (fold, other) in folds.into_iter().filter(|(fold, _)| *fold != strictest) {
+            observer.on(Event::warning(format!(
+                "{other} says almost the same as {path}: it is in the fold {strictest} with it, not in {fold}"
+            )));
+        }
+        if let Some(cluster) = dealt.get_mut(&root) {
+            cluster.settled = Some(strictest);
+        }
+    }
+    let folds = deal(&dealt.values().cloned().collect::<Vec<_>>(), settings);
+    let by_root: HashMap<usize, Fold> = dealt.keys().copied().zip(folds).collect();
+    let folds: Vec<Fold> = (0..documents.len()).map(|at| by_root[&groups.find(at)]).collect();
+    let seen = |(document, fold): &(&Document, &Fold)| {
+        **fold != Fold::Train && before_of(document).is_some_and(|before| before < **fold)
+    };
+    let moved = documents.iter().zip(&folds).filter(seen).count();
+    if moved > 0 {
+        observer.on(Event::warning(format!(
+            "{moved} documents were trained on or chosen by until now and are held out more strictly: models that were tuned before know them, so tune anew before you evaluate"
+        )));
+    }
+    Ok(folds)
+}
+
+/// A cluster of documents.
+#[derive(Debug, Clone)]
+struct Cluster {
+    /// What it is drawn by: the smallest id of its documents.
+    key: String,
+    /// Passages in it.
+    size: usize,
+    /// The fold it must have: a table's word, or else what it had before, if any of its documents was there.
+    settled: Option<Fold>,
+}
+
+/// A fold for each cluster: what is settled, else drawn by seed and key. The order does not matter.
+fn deal(clusters: &[Cluster], settings: &CorpusSettings) -> Vec<Fold> {
     let mut drawn: Vec<(u64, usize)> =
         clusters.iter().enumerate().map(|(at, cluster)| (draw(&cluster.key, settings.seed), at)).collect();
     drawn.sort_by(|a, b| (a.0, &clusters[a.1].key).cmp(&(b.0, &clusters[b.1].key)));
     let total: usize = clusters.iter().map(|cluster| cluster.size).sum();
     let mut folds: BTreeMap<usize, Fold> =
-        clusters.iter().enumerate().filter_map(|(at, cluster)| Some((at, cluster.before?))).collect();
+        clusters.iter().enumerate().filter_map(|(at, cluster)| Some((at, cluster.settled?))).collect();
     for (fold, share) in [(Fold::Test, settings.test_share), (Fold::Dev, settings.dev_share)] {
         let wanted = share * total as f64;
         let has = |folds: &BTreeMap<usize, Fold>| -> usize {
@@ -57,7 +136,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn cluster(key: usize, size: usize) -> Cluster {
-        Cluster { key: format!("d{key}"), size, before: None }
+        Cluster { key: format!("d{key}"), size, settled: None }
     }
 
     proptest! {
@@ -84,7 +163,7 @@ mod tests {
         let mut clusters: Vec<Cluster> = (0..30).map(|at| cluster(at, 3)).collect();
         let before = deal(&clusters, &CorpusSettings::default());
         for (cluster, fold) in clusters.iter_mut().zip(&before) {
-            cluster.before = Some(*fold);
+            cluster.settled = Some(*fold);
         }
         clusters.extend((100..130).map(|at| cluster(at, 3)));
         assert_eq!(deal(&clusters, &CorpusSettings::default())[..30], before);

@@ -12,11 +12,13 @@ mod duplicates;
 mod folds;
 mod formats;
 mod passages;
+mod questions;
 mod store;
 mod text;
 mod walk;
 
 pub use build::{Decoded, FoldCounts, Skipped, Summary, build, for_each_text};
+pub use questions::remedy as remedy_for_unknown_document;
 pub use store::{Corpus, Passages};
 pub use text::{language_of, sentences, words};
 
@@ -36,6 +38,23 @@ pub enum Fold {
     Dev,
     /// To be asked about once, at the end.
     Test,
+}
+
+impl Fold {
+    /// The fold of this name, in capitals or not.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Train, Self::Dev, Self::Test].into_iter().find(|fold| fold.to_string() == name.to_lowercase())
+    }
+}
+
+impl std::fmt::Display for Fold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Train => "train",
+            Self::Dev => "dev",
+            Self::Test => "test",
+        })
+    }
 }
 
 /// A file, or in a retrieval set all passages of one title.
@@ -95,7 +114,7 @@ pub enum Error {
         /// What was skipped, if anything.
         skipped: String,
     },
-    /// A retrieval set that contradicts itself.
+    /// A retrieval set or a table that contradicts itself, or the documents.
     #[error("{}:{line}: {problem}", path.display())]
     Line {
         /// Which file.

@@ -12,6 +12,7 @@ mod engine;
 mod folder;
 mod frozen;
 mod gemm;
+pub mod hub;
 pub(crate) mod lanes;
 mod layout;
 mod model;
@@ -66,9 +67,12 @@ pub enum Error {
     /// A file of the workspace.
     #[error(transparent)]
     Workspace(#[from] crate::workspace::Error),
+    /// A model of the hub.
+    #[error(transparent)]
+    Hub(#[from] hub::Error),
     /// A model named by a path that is not there.
     #[error(
-        "{0}: no such folder; name a folder with config.json, model.safetensors and tokenizer.json, a model of this workspace, or `embedded`"
+        "{0}: no such folder; name a folder with config.json, model.safetensors and tokenizer.json, a model of this workspace or of the hub (organisation/name), or `embedded`"
     )]
     NoModelFolder(String),
     /// A tokenizer named by a path that is not there.

@@ -1,8 +1,11 @@
-//! What a model or a tokenizer is called: an artifact (`cold`, `cold@v2`), a folder, or `embedded`.
+//! What a model or a tokenizer is called: an artifact (`cold`, `cold@v2`), a folder, a model of the Hugging Face hub
+//! (`intfloat/e5-small-v2`), or `embedded`.
 
 use std::path::{Path, PathBuf};
 
+use super::hub::{self, Hub, HubId, Snapshot};
 use super::{Error, Result};
+use crate::progress::Observer;
 use crate::workspace::{Artifact, Digest, Hasher, Input, Kind, Workspace, digest_bytes, digest_file, write_atomic};
 
 /// The base encoder that every binary carries.
@@ -19,12 +22,14 @@ const EMBEDDED: &[(&str, &[u8])] = &[
     ("tokenizer.json", include_bytes!("../../assets/base-encoder/tokenizer.json")),
 ];
 
+const WEIGHTS: &str = "model.safetensors";
+
 /// A model or tokenizer on disk, and what to call it in a manifest.
 #[derive(Debug, Clone)]
 pub struct Found {
     /// Its folder, or its `tokenizer.json`.
     pub path: PathBuf,
-    /// The name that finds it again: `cold@v2`, an absolute path, `embedded`.
+    /// The name that finds it again: `cold@v2`, an absolute path, a name on the hub at a commit, `embedded`.
     pub reference: String,
     /// The digest of its content.
     pub digest: Digest,
@@ -38,6 +43,13 @@ impl Found {
         Input { role: role.to_owned(), reference: self.reference.clone(), sha256: self.digest.clone() }
     }
 
+    /// Its weights as another input, by their own digest, where it is a model of the hub: there they are known by it.
+    pub fn weights(&self, role: &str) -> Option<Input> {
+        HubId::parse(&self.reference)?;
+        let sha256 = digest_file(&self.path.join(WEIGHTS)).ok()?;
+        Some(Input { role: role.to_owned(), reference: format!("{}/{WEIGHTS}", self.reference), sha256 })
+    }
+
     fn of_artifact(artifact: Artifact) -> Self {
         Self {
             path: artifact.path.clone(),
@@ -48,7 +60,7 @@ impl Found {
     }
 }
 
-/// The model that a reference names.
+/// The model that a reference names. One of the hub must have been downloaded ([`download`]).
 pub fn model(workspace: &Workspace, wanted: &str) -> Result<Found> {
     if wanted == "embedded" {
         return embedded(workspace);
@@ -57,11 +69,33 @@ pub fn model(workspace: &Workspace, wanted: &str) -> Result<Found> {
     if folder.is_dir() {
         return folder_of_model(folder);
     }
+    if let Some(id) = HubId::parse(wanted) {
+        return of_hub(downloaded(&id)?);
+    }
     match workspace.resolve(Kind::Model, wanted) {
         Ok(artifact) => Ok(Found::of_artifact(artifact)),
         Err(_) if looks_like_a_path(wanted) => Err(Error::NoModelFolder(wanted.to_owned())),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Downloads what a reference names if it is a model of the hub that is not on this machine; anything else is left alone.
+pub fn download(wanted: &str, observer: &dyn Observer) -> Result<()> {
+    if Path::new(wanted).exists() {
+        return Ok(());
+    }
+    if let Some(id) = HubId::parse(wanted) {
+        Hub::from_env()?.download(&id, observer)?;
+    }
+    Ok(())
+}
+
+fn downloaded(id: &HubId) -> Result<Snapshot> {
+    Ok(Hub::from_env()?.find_without_asking(id).ok_or_else(|| hub::Error::NotDownloaded { id: id.clone() })?)
+}
+
+fn of_hub(Snapshot { path, id }: Snapshot) -> Result<Found> {
+    Ok(Found { reference: id.to_string(), ..folder_of_model(&path)? })
 }
 
 /// The tokenizer that a reference names; `None`: the newest trained here, else the embedded base's.
@@ -83,6 +117,11 @@ pub fn tokenizer(workspace: &Workspace, wanted: Option<&str>) -> Result<Found> {
         }
         let digest = digest_file(&file)?;
         return Ok(Found { path: file, reference: absolute(path)?, digest, artifact: None });
+    }
+    if let Some(id) = HubId::parse(wanted) {
+        let Snapshot { path, id } = downloaded(&id)?;
+        let path = path.join("tokenizer.json");
+        return Ok(Found { digest: digest_file(&path)?, path, reference: id.to_string(), artifact: None });
     }
     if let Ok(artifact) = workspace.resolve(Kind::Tokenizer, wanted) {
         return Ok(Found::of_artifact(artifact));

@@ -39,11 +39,16 @@ pub fn base_of(tuned: &Found) -> Option<(&str, &Digest)> {
 /// The models that were named, or the newest tuned one and its base, the base first.
 pub fn contenders(workspace: &Workspace, named: &[String], observer: &dyn Observer) -> Result<Vec<Contender>> {
     if !named.is_empty() {
-        return named.iter().map(|name| Contender::named(workspace, name)).collect();
+        let downloaded = |name: &String| {
+            reference::download(name, observer)?;
+            Contender::named(workspace, name)
+        };
+        return named.iter().map(downloaded).collect();
     }
     let tuned = newest_tuned(workspace)?;
     let mut contenders = Vec::new();
     if let Some((name, digest)) = base_of(&tuned) {
+        reference::download(name, observer)?;
         let found = reference::model(workspace, name)?;
         if found.digest != *digest {
             observer.on(Event::warning(format!(

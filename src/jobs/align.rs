@@ -8,7 +8,6 @@ use super::tune::MAX_LENGTH;
 use super::{Context, Error, Result, export};
 use crate::corpus::{Corpus, Fold};
 use crate::encoder::Encoder;
-use crate::encoder::reference;
 use crate::export::write_sentence_transformers;
 use crate::progress::peak_rss_mib;
 use crate::settings::{AlignSettings, DocumentsToUse, Vocabulary};
@@ -56,7 +55,7 @@ impl AlignJob {
             return Err(Error::refused("--vocabulary keep leaves nothing to align: choose extend or replace"));
         }
         let corpus = context.workspace.newest(Kind::Corpus)?;
-        let base = reference::model(context.workspace, &settings.base)?;
+        let base = context.model(&settings.base)?;
         let mut teacher = Encoder::load(&base.path, &context.place.device)?;
         teacher.set_max_length(settings.max_length.unwrap_or_else(|| teacher.max_length().min(MAX_LENGTH)))?;
         choose_precision(context, &mut teacher, settings.precision)?;
@@ -81,6 +80,7 @@ impl AlignJob {
 
         let staged = context.workspace.stage(Kind::Model, &settings.name)?;
         let mut inputs = vec![base.input("base"), corpus.input("corpus")];
+        inputs.extend(base.weights("base weights"));
         inputs.extend(changed.inputs);
         let card = export::card(&settings.name, &inputs, serde_json::to_value(settings).ok().as_ref(), None);
         write_sentence_transformers(&changed.encoder, &card.render(), staged.path())?;

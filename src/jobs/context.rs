@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::{Error, Result};
+use crate::encoder::reference::{self, Found};
 use crate::encoder::{Encoder, Place, Tokens, Vectors};
 use crate::progress::{Clock, Event, Observer};
 use crate::settings::Precision;
@@ -38,6 +39,12 @@ impl Context<'_> {
     ) -> Result<Artifact> {
         let manifest = Manifest::new(job, settings, &self.place.name, inputs, details, self.clock.unix_ms());
         Ok(staged.commit(manifest)?)
+    }
+
+    /// The model that a reference names, downloaded from the hub where it is one of the hub's.
+    pub(super) fn model(&self, wanted: &str) -> Result<Found> {
+        reference::download(wanted, self.observer)?;
+        Ok(reference::model(self.workspace, wanted)?)
     }
 
     /// Embeds through the workspace's cache.

@@ -70,11 +70,12 @@ impl DistillJob {
         if settings.teacher.is_empty() {
             return Err(Error::refused("--teacher: name the model to be like: a folder, or a model of this workspace"));
         }
-        let found = reference::model(context.workspace, &settings.teacher)?;
+        let found = context.model(&settings.teacher)?;
         let mut teacher = Encoder::load(&found.path, &context.place.device)?;
         teacher.set_max_length(settings.max_length.min(teacher.config().max_position_embeddings))?;
         choose_precision(context, &mut teacher, settings.precision)?;
         let mut inputs = vec![found.input("teacher")];
+        inputs.extend(found.weights("teacher weights"));
         let mut student = self.student(context, &teacher, &mut inputs)?;
         choose_precision(context, &mut student, settings.precision)?;
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Context, Result};
 use crate::corpus::Corpus;
-use crate::encoder::{Encoder, Role, reference};
+use crate::encoder::{Encoder, Role};
 use crate::evaluation;
 use crate::export;
 use crate::settings::Precision;
@@ -43,7 +43,7 @@ impl EmbedJob {
     /// Embeds and writes.
     pub fn run(&self, context: &Context<'_>) -> Result<EmbedReport> {
         let model = match &self.model {
-            Some(wanted) => reference::model(context.workspace, wanted)?,
+            Some(wanted) => context.model(wanted)?,
             None => evaluation::newest_tuned(context.workspace)?,
         };
         let passages = Corpus::open(&context.workspace.newest(Kind::Corpus)?.path)?.all_passages()?;

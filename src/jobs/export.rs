@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Context, Error, Result};
-use crate::encoder::{Encoder, reference};
+use crate::encoder::Encoder;
 use crate::evaluation;
 use crate::export::{self, Card};
 use crate::progress::Event;
@@ -52,7 +52,7 @@ impl ExportJob {
     /// Writes beside the folder, then renames: half an export is never there.
     pub fn run(&self, context: &Context<'_>) -> Result<ExportReport> {
         let model = match &self.model {
-            Some(wanted) => reference::model(context.workspace, wanted)?,
+            Some(wanted) => context.model(wanted)?,
             None => evaluation::newest_tuned(context.workspace)?,
         };
         let taken =

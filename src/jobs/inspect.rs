@@ -63,6 +63,9 @@ pub struct DocumentRatio {
 
 /// Counts the workspace's corpus, or the given files instead.
 pub fn inspect(context: &Context<'_>, settings: &InspectSettings, paths: &[PathBuf]) -> Result<InspectReport> {
+    if let Some(wanted) = &settings.tokenizer {
+        reference::download(wanted, context.observer)?;
+    }
     let found = reference::tokenizer(context.workspace, settings.tokenizer.as_deref())?;
     let counter = Counter::new(tokenizer::load(&found.path)?);
     context.observer.on(Event::phase("count tokens"));

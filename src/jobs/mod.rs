@@ -11,6 +11,7 @@ mod distill;
 mod embed;
 mod evaluate;
 mod export;
+mod fit;
 mod imitation;
 mod inspect;
 mod ladder;
@@ -28,6 +29,7 @@ pub use distill::{DistillJob, DistillReport};
 pub use embed::{EmbedJob, EmbedReport};
 pub use evaluate::{EvaluateJob, EvaluateReport};
 pub use export::{ExportJob, ExportReport, Target};
+pub use fit::{LanguageFit, fit};
 pub use inspect::{InspectReport, inspect};
 pub use ladder::{Arm, LadderJob, LadderReport, Proof, Proven};
 pub use pairs::{PairsImportJob, PairsReport, PairsStructuralJob};
@@ -95,7 +97,9 @@ impl Error {
             Self::Stopped
             | Self::Corpus(crate::corpus::Error::Stopped)
             | Self::Tokenizer(crate::tokenizer::Error::Stopped)
-            | Self::Encoder(crate::encoder::Error::Stopped)
+            | Self::Encoder(
+                crate::encoder::Error::Stopped | crate::encoder::Error::Hub(crate::encoder::hub::Error::Stopped),
+            )
             | Self::Pairs(crate::pairs::Error::Stopped) => true,
             _ => false,
         }

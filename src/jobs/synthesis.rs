@@ -11,7 +11,6 @@ use serde_json::json;
 use super::pairs::{Made, PairsReport};
 use super::{Context, Error, Result};
 use crate::corpus::{Corpus, Passage};
-use crate::encoder::reference;
 use crate::encoder::{Encoder, Role};
 use crate::pairs::ollama::Address;
 use crate::pairs::{self, Recipe, Synthesized, Task};
@@ -111,7 +110,7 @@ fn round_trip(
     made: &mut Synthesized,
     passages: &[Passage],
 ) -> Result<()> {
-    let found = reference::model(context.workspace, &settings.base)?;
+    let found = context.model(&settings.base)?;
     let encoder = Encoder::load(&found.path, &context.place.device)?;
     let vectors = context.vectors();
     let texts: Vec<&str> = passages.iter().map(|passage| passage.text.as_str()).collect();

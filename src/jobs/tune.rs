@@ -17,7 +17,7 @@ use self::interpolation::interpolate;
 use super::imitation::{self, Change, change_vocabulary, choose_precision, texts_of};
 use super::{Context, Error, Result, align, export};
 use crate::corpus::{Corpus, Fold, Passage};
-use crate::encoder::reference::{self, Found};
+use crate::encoder::reference::Found;
 use crate::encoder::{DimHead, Encoder, Frozen, Role, Tokens};
 use crate::export::write_sentence_transformers;
 use crate::pairs::{self, Row};
@@ -96,7 +96,7 @@ impl TuneJob {
             Some(name) => context.workspace.resolve(Kind::Pairs, name)?,
             None => context.workspace.newest(Kind::Pairs)?,
         };
-        let base = reference::model(context.workspace, &settings.base)?;
+        let base = context.model(&settings.base)?;
         let passages = Corpus::open(&corpus.path)?.all_passages()?;
         let (train, dev) = pairs::read_rows(&pairs.path)?;
         if train.len() < 2 {
@@ -169,6 +169,7 @@ impl TuneJob {
         let mut inputs = vec![base.input("base"), pairs.input("pairs"), corpus.input("corpus")];
         let (of_vocabulary, vocabulary) = vocabulary.map_or((Vec::new(), None), |new| (new.inputs, Some(new.details)));
         inputs.extend(of_vocabulary);
+        inputs.extend(base.weights("base weights"));
         let card = export::card(&settings.name, &inputs, serde_json::to_value(settings).ok().as_ref(), None);
         write_sentence_transformers(&encoder, &card.render(), staged.path())?;
         let details = json!({

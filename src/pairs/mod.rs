@@ -20,7 +20,7 @@ pub use beir::from_beir;
 pub use filters::Reason;
 pub use import::import;
 pub use near::{count_near_duplicates, first_said};
-pub use questions::{Question, extra_passages, read_questions, write_questions};
+pub use questions::{Metadata, Question, extra_passages, read_questions, write_questions};
 pub use reviews::{Mark, Review, ReviewCounts, Reviews, Verdict, append_review, apply_reviews};
 pub use row::{BROKEN_LINE, BrokenLine, Lines, PairSet, Rejected, Row, read_jsonl, read_rows, read_set};
 pub use structural::{cloze, structural};

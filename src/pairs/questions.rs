@@ -29,6 +29,25 @@ pub struct Question {
     pub text: String,
     /// The passages that answer it, and how well (1 and more).
     pub relevant: BTreeMap<String, u32>,
+    /// What is known of it besides.
+    pub metadata: Metadata,
+}
+
+/// What is known of a question besides its text; BEIR keeps it under the same name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// Of what kind it is: `words`, `paraphrase`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Its language.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+}
+
+impl Metadata {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -36,6 +55,8 @@ struct Query {
     #[serde(rename = "_id")]
     id: String,
     text: String,
+    #[serde(default, skip_serializing_if = "Metadata::is_empty")]
+    metadata: Metadata,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -49,8 +70,12 @@ struct ExtraPassage {
 
 /// Writes rows as a BEIR folder of questions.
 pub fn write_questions(folder: &Path, rows: &[Row]) -> Result<()> {
-    let queries: Vec<Query> =
-        rows.iter().map(|row| Query { id: row.query_id.clone(), text: row.query.clone() }).collect();
+    let query = |row: &Row| Query {
+        id: row.query_id.clone(),
+        text: row.query.clone(),
+        metadata: Metadata { kind: row.kind.clone(), language: row.language.clone() },
+    };
+    let queries: Vec<Query> = rows.iter().map(query).collect();
     let mut qrels = format!("{HEADER}\n");
     let mut extra: BTreeMap<&str, &str> = BTreeMap::new();
     for row in rows {
@@ -95,7 +120,7 @@ pub fn read_questions(folder: &Path, passages: &[Passage]) -> Result<Vec<Questio
     let known: HashSet<&str> = passages.iter().map(|passage| passage.id.as_str()).collect();
     let mut questions: Vec<Question> = whole::<Query>(&folder.join(QUERIES))?
         .into_iter()
-        .map(|Query { id, text }| Question { id, text, relevant: BTreeMap::new() })
+        .map(|Query { id, text, metadata }| Question { id, text, relevant: BTreeMap::new(), metadata })
         .collect();
     let of_id: HashMap<String, usize> =
         questions.iter().enumerate().map(|(at, question)| (question.id.clone(), at)).collect();
@@ -151,6 +176,7 @@ mod tests {
             positives: vec!["p1".into(), "x".into()],
             texts: [("x".to_owned(), "an imported text".to_owned())].into(),
             grades: [("p1".to_owned(), 2)].into(),
+            kind: Some("paraphrase".into()),
             ..Row::default()
         };
         write_questions(folder.path(), &[row]).unwrap();
@@ -162,6 +188,7 @@ mod tests {
         let questions = read_questions(folder.path(), &passages).unwrap();
         assert_eq!(questions[0].relevant, [("p1".to_owned(), 2), ("x".to_owned(), 1)].into());
         assert_eq!(questions[0].text, "why \"frost\"?");
+        assert_eq!(questions[0].metadata, Metadata { kind: Some("paraphrase".into()), language: None });
     }
 
     #[test]

@@ -42,6 +42,12 @@ pub struct Row {
     /// Relevance of the positives for which it is not 1.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub grades: BTreeMap<String, u32>,
+    /// What kind of question it is, where who asked it says so: `words`, `paraphrase`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// The question's language, where who asked it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
 }
 
 impl Row {

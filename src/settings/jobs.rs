@@ -112,6 +112,12 @@ settings! {
         dev_share: f64 = 0.1, range 0.0..0.5;
         /// Share of the documents whose questions are asked once, at the end.
         test_share: f64 = 0.1, range 0.0..0.5;
+        /// A table with the columns document and fold (such as a table of questions), which fixes the folds of the documents that
+        /// it names; the others are dealt.
+        folds: Option<String> = None;
+        /// A table of questions (the columns document, quote and question, and perhaps fold and kind): it fixes the folds of the
+        /// documents that it names, and its questions become pairs and test questions once the documents are read.
+        questions: Option<String> = None;
         /// Seed of the folds.
         seed: u64 = 13;
     }
@@ -120,7 +126,8 @@ settings! {
 settings! {
     /// Measuring fragmentation.
     InspectSettings for "inspect" {
-        /// The tokenizer to judge: an artifact's name, a folder, a tokenizer.json, or `embedded`; default: the newest trained here, else `embedded`.
+        /// The tokenizer to judge: an artifact's name, a folder, a tokenizer.json, that of a model of the hub
+        /// (organisation/name), or `embedded`; default: the newest trained here, else `embedded`.
         tokenizer: Option<String> = None;
         /// How many of the worst-split words to list.
         worst: usize = 20, range 0..100_000, unit "words";
@@ -211,7 +218,7 @@ settings! {
         round_trip: usize = 10, range 0..1000, unit "passages";
         /// Who ranks the passages in the round trip.
         round_trip_by: RoundTripBy = RoundTripBy::Bm25;
-        /// The base encoder of the round trip: an artifact's name, a folder, or `embedded`.
+        /// The base encoder of the round trip: an artifact's name, a folder, a model of the hub (organisation/name), or `embedded`.
         base: String = "embedded".to_owned();
         /// Let the model judge each question from 1 to 5 and keep those with at least so much; 0: no judge.
         judge: usize = 0, range 0..5;
@@ -235,7 +242,7 @@ settings! {
 settings! {
     /// Fine-tuning an encoder.
     TuneSettings for "tune" {
-        /// The model to start from: an artifact's name, a folder, or `embedded`.
+        /// The model to start from: an artifact's name, a folder, a model of the hub (organisation/name), or `embedded`.
         base: String = "embedded".to_owned();
         /// The training pairs: an artifact's name; default: the newest.
         pairs: Option<String> = None;

@@ -6,9 +6,12 @@ mod compare;
 mod cycle;
 #[cfg(unix)]
 mod detached;
+mod doctor;
 mod encoder;
 mod fragmentation;
+mod hub;
 mod parity;
+mod questions;
 mod reviews;
 mod runs;
 mod support;

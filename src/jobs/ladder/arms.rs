@@ -4,7 +4,7 @@ use super::Arm;
 use super::cost::Cost;
 use crate::corpus::{Corpus, Fold, Passage};
 use crate::encoder::Encoder;
-use crate::encoder::reference::{self, Found};
+use crate::encoder::reference::Found;
 use crate::jobs::imitation::choose_precision;
 use crate::jobs::tune::dev::DevSet;
 use crate::jobs::tune::{MAX_LENGTH, TuneJob, examples};
@@ -57,7 +57,7 @@ impl<'a> Course<'a> {
                 "the ladder needs a tokenizer to replace the base's: `lapidary tokenizer train` makes one, or name one with --tokenizer",
             ));
         }
-        let found = reference::model(workspace, &settings.base)?;
+        let found = context.model(&settings.base)?;
         let passages = Corpus::open(&corpus.path)?.all_passages()?;
         let (train, dev) = pairs::read_rows(&pairs.path)?;
         if dev.is_empty() {
@@ -78,7 +78,9 @@ impl<'a> Course<'a> {
     }
 
     pub(super) fn inputs(&self) -> Vec<Input> {
-        vec![self.found.input("base"), self.pairs.input("pairs")]
+        let mut inputs = vec![self.found.input("base"), self.pairs.input("pairs")];
+        inputs.extend(self.found.weights("base weights"));
+        inputs
     }
 
     /// The tuning of an arm with its so-manyth seed.

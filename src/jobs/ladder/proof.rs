@@ -65,6 +65,7 @@ pub(super) const UNTUNED: &str = "untuned";
 pub(super) const TUNED: &str = "tuned";
 pub(super) const FUSED: &str = "tuned + BM25";
 pub(super) const PIECES: &str = "tuned, nothing cut short";
+pub(super) const FUSED_PIECES: &str = "tuned, nothing cut short + BM25";
 
 /// Asks; returns what came of it and the ranks of every question, a line of JSON each.
 pub(super) fn prove(course: &Course<'_>, task: Task, chosen: Vocabulary) -> Result<(Proof, String)> {
@@ -79,7 +80,7 @@ pub(super) fn prove(course: &Course<'_>, task: Task, chosen: Vocabulary) -> Resu
     let mut arms = vec![Vocabulary::Keep];
     arms.extend((chosen != Vocabulary::Keep).then_some(chosen));
     for vocabulary in arms {
-        let mut runs: [Vec<Vec<Vec<f32>>>; 4] = std::array::from_fn(|_| Vec::new());
+        let mut runs: [Vec<Vec<Vec<f32>>>; 5] = std::array::from_fn(|_| Vec::new());
         for number in 0..settings.seeds {
             for state in [State::Untuned, State::Tuned] {
                 context.check_stop()?;
@@ -91,18 +92,24 @@ pub(super) fn prove(course: &Course<'_>, task: Task, chosen: Vocabulary) -> Resu
                     runs[0].push(scores);
                     continue;
                 }
-                let both = stemmed.iter().zip(&scores);
-                runs[2].push(both.map(|(a, b)| retrieval::fuse_standardised(a, b)).collect());
-                runs[1].push(scores);
+                let fused = |scores: &[Vec<f32>]| {
+                    let both = stemmed.iter().zip(scores);
+                    both.map(|(a, b)| retrieval::fuse_standardised(a, b)).collect::<Vec<_>>()
+                };
                 let of_pieces = embed(&pieces.texts(), Role::Passage)?;
-                runs[3].push(pieces.best(&scores_of_model(&of_queries, &of_pieces)));
+                let best = pieces.best(&scores_of_model(&of_queries, &of_pieces));
+                runs[2].push(fused(&scores));
+                runs[4].push(fused(&best));
+                runs[1].push(scores);
+                runs[3].push(best);
             }
         }
-        let [untuned, tuned, fused, whole] = runs;
+        let [untuned, tuned, fused, whole, fused_whole] = runs;
         asked.take(SystemKind::Base, &name(vocabulary, UNTUNED), &untuned);
         asked.take(SystemKind::Tuned, &name(vocabulary, TUNED), &tuned);
         asked.take(SystemKind::Tuned, &name(vocabulary, PIECES), &whole);
         asked.take(SystemKind::Fusion, &name(vocabulary, FUSED), &fused);
+        asked.take(SystemKind::Fusion, &name(vocabulary, FUSED_PIECES), &fused_whole);
     }
     asked.take(SystemKind::Bm25, "BM25", std::slice::from_ref(&stemmed));
     let deltas = asked.deltas(chosen);

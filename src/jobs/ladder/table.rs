@@ -1,7 +1,7 @@
 //! The ladder as a person reads it.
 
 use super::Arm;
-use super::proof::{FUSED, PIECES, Proof, TUNED, name};
+use super::proof::{FUSED, FUSED_PIECES, PIECES, Proof, TUNED, name};
 use crate::settings::{Choice as _, Vocabulary};
 
 /// A difference that luck makes as often is none.
@@ -117,15 +117,18 @@ pub(super) fn recommendation(arms: &[Arm], chosen: Vocabulary, proof: &Proof) ->
             pieces.mrr10, whole.mrr10
         ));
     }
-    let fused = name(chosen, FUSED);
-    if let (Some(fused), Some(tuned), Some(bm25)) =
-        (proof.system(&fused), proof.system(&name(chosen, TUNED)), proof.system("BM25"))
+    let best_of = |whats: [&str; 2]| {
+        let systems = whats.into_iter().filter_map(|what| proof.system(&name(chosen, what)));
+        systems.max_by(|a, b| a.system.metrics.mrr10.total_cmp(&b.system.metrics.mrr10))
+    };
+    if let (Some(fused), Some(alone), Some(bm25)) =
+        (best_of([FUSED, FUSED_PIECES]), best_of([TUNED, PIECES]), proof.system("BM25"))
     {
-        let best = tuned.system.metrics.mrr10.max(bm25.system.metrics.mrr10);
-        if fused.system.metrics.mrr10 > best {
-            text.push_str(&format!(" Together with BM25 it reaches {:.3}: use both.", fused.system.metrics.mrr10));
-        } else if bm25.system.metrics.mrr10 >= best {
-            text.push_str(&format!(" BM25 alone is ahead of all, at {:.3}.", bm25.system.metrics.mrr10));
+        let [fused_mrr, alone, bm25] = [fused, alone, bm25].map(|proven| proven.system.metrics.mrr10);
+        if fused_mrr > alone.max(bm25) {
+            text.push_str(&format!(" Best of all, at {fused_mrr:.3}: {}.", fused.system.name));
+        } else if bm25 >= alone {
+            text.push_str(&format!(" BM25 alone is ahead of all, at {bm25:.3}."));
         }
     }
     text

@@ -8,10 +8,11 @@ mod beir;
 mod columns;
 mod llama_index;
 mod matching;
+mod quotes;
 mod records;
 mod tables;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::filters::{QueryKind, judge};
@@ -21,21 +22,28 @@ use crate::corpus::{Corpus, Fold};
 use crate::progress::{Event, Observer};
 use crate::settings::PairsImportSettings;
 use matching::Known;
+use quotes::{Quotable, Quoted, Reading};
 
 /// Broken lines named one by one before only their number is told.
 const BROKEN_LINES_NAMED: usize = 5;
 /// Passages, and then pairs, between two reports of progress.
 const REPORT_EVERY: usize = 200;
 
-/// A pair as a file gives it: texts, or ids of passages of the corpus.
+/// A pair as a file gives it: texts, ids of passages of the corpus, or a document and words of one of its passages.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Given {
     id: Option<String>,
     query: String,
     positives: Vec<String>,
     negatives: Vec<String>,
+    /// The positive by its document and words, where the file names it so.
+    quoted: Option<Quoted>,
     /// The fold that the file itself gives it.
     fold: Option<Fold>,
+    /// What kind of question it is, as the file calls it.
+    kind: Option<String>,
+    /// The question's language, as the file calls it.
+    language: Option<String>,
 }
 
 /// What a file gave.
@@ -47,7 +55,8 @@ struct Contents {
 
 /// Imports pairs from CSV or TSV tables, JSON lines, a JSON list, `LlamaIndex`'s question-answer JSON, and BEIR folders.
 /// A passage that the corpus does not hold is kept with the row, in a fold drawn from its text and the seed: 80 % train,
-/// 10 % dev, 10 % test. A line that cannot be read is skipped, named and counted.
+/// 10 % dev, 10 % test. A line that cannot be read, or that quotes what no passage or more than one holds, is skipped, named
+/// and counted.
 pub fn import(
     files: &[PathBuf],
     corpus: &Corpus,
@@ -55,10 +64,12 @@ pub fn import(
     observer: &dyn Observer,
 ) -> Result<PairSet> {
     observer.on(Event::phase("read pairs"));
-    let contents = files.iter().map(|file| Ok((source_name(file), read(file)?))).collect::<Result<Vec<_>>>()?;
+    let mut contents = files.iter().map(|file| Ok((source_name(file), read(file)?))).collect::<Result<Vec<_>>>()?;
     observer.on(Event::phase("find passages"));
-    let total = corpus.documents()?.iter().map(|document| document.passages).sum::<usize>();
+    let documents = corpus.documents()?;
+    let total = documents.iter().map(|document| document.passages).sum::<usize>();
     let mut known = Known::new(settings.seed);
+    let mut quotable = Quotable::new(&documents, &wanted(&contents));
     for (done, passage) in corpus.passages()?.enumerate() {
         if done % REPORT_EVERY == 0 {
             observer.on(Event::progress(done, total, "passages"));
@@ -66,10 +77,16 @@ pub fn import(
                 return Err(Error::Stopped);
             }
         }
-        known.add(&passage?);
+        let passage = passage?;
+        known.add(&passage);
+        quotable.add(&passage);
     }
     observer.on(Event::progress(total, total, "passages"));
+    for (_, contents) in &mut contents {
+        find_quoted(contents, &quotable);
+    }
     observer.on(Event::phase("filter pairs"));
+    tell_moved(&contents, &known, observer);
     let (set, unseen) = assemble(contents, &known, observer)?;
     report(&set, unseen, observer);
     Ok(set)
@@ -93,6 +110,38 @@ fn read(file: &Path) -> Result<Contents> {
             Err(Error::Read { path: file.to_owned(), source: std::io::Error::from(std::io::ErrorKind::NotFound) })
         }
         _ => Err(Error::UnknownFormat(file.to_owned())),
+    }
+}
+
+/// The documents that the files quote.
+fn wanted(contents: &[(String, Contents)]) -> BTreeSet<&str> {
+    let pairs = contents.iter().flat_map(|(_, contents)| &contents.pairs);
+    pairs.filter_map(|given| Some(given.quoted.as_ref()?.document.as_str())).collect()
+}
+
+/// Puts the ids of quoted passages where the positives are; what is not found, or found twice, is a broken line.
+fn find_quoted(contents: &mut Contents, quotable: &Quotable) {
+    let Contents { pairs, broken } = contents;
+    pairs.retain_mut(|given| {
+        let Some(quoted) = &given.quoted else { return true };
+        match quotable.find(quoted) {
+            Ok(id) => given.positives.push(id.to_owned()),
+            Err(problem) => broken.push(quoted.broken(problem)),
+        }
+        !given.positives.is_empty()
+    });
+}
+
+/// Says where a table of questions calls for another fold than the corpus dealt.
+fn tell_moved(contents: &[(String, Contents)], known: &Known, observer: &dyn Observer) {
+    let quoted = contents.iter().flat_map(|(_, contents)| &contents.pairs).filter(|given| given.quoted.is_some());
+    let moved =
+        quoted.filter(|given| given.fold.is_some_and(|fold| known.place(&given.positives[0], None).fold != fold));
+    let moved = moved.count();
+    if moved > 0 {
+        observer.on(Event::warning(format!(
+            "{moved} questions are about documents that the corpus has in another fold than the table says, and the corpus's folds hold; `lapidary corpus refresh --questions FILE` takes the table's"
+        )));
     }
 }
 
@@ -161,6 +210,8 @@ fn row_of(given: &Given, positive: &str, source: &str, known: &Known) -> (Row, F
         source: source.to_owned(),
         document: place.document,
         texts,
+        kind: given.kind.clone(),
+        language: given.language.clone(),
         ..Row::default()
     };
     (row, place.fold, held_out)

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::super::{BrokenLine, Error, Result, read_jsonl};
 use super::columns::{self, Column};
-use super::{Contents, Given, llama_index};
+use super::{Contents, Given, Reading, llama_index};
 
 /// Reads a record a line.
 pub(super) fn read_lines(path: &Path) -> Result<Contents> {
@@ -43,7 +43,7 @@ fn contents(path: &Path, records: Vec<(usize, Map<String, Value>)>, broken: Vec<
     let names = |record: &Map<String, Value>| columns::missing(path, record.keys().map(String::as_str));
     let mut unknown = None;
     for (line, record) in records {
-        match given(&record) {
+        match given(path, line, &record) {
             Ok(given) => contents.pairs.push(given),
             Err(problem) => {
                 unknown = unknown.or_else(|| names(&record));
@@ -58,26 +58,26 @@ fn contents(path: &Path, records: Vec<(usize, Map<String, Value>)>, broken: Vec<
     }
 }
 
-fn given(record: &Map<String, Value>) -> Result<Given, String> {
-    let mut given = Given::default();
+fn given(path: &Path, line: usize, record: &Map<String, Value>) -> Result<Given, String> {
+    let mut reading = Reading::default();
     // Rows of lapidary's own hold texts that are no passages beside their ids.
     let texts = record.get("texts").and_then(Value::as_object);
     for (name, value) in record {
         let Some(column) = Column::named(name) else { continue };
-        let strings = strings(name, value)?.into_iter().filter(|text| !text.trim().is_empty());
-        let mut strings =
-            strings.map(|text| texts.and_then(|texts| texts.get(text)?.as_str()).unwrap_or(text).to_owned());
-        match column {
-            Column::Id => given.id = strings.next(),
-            Column::Query => strings.next().unwrap_or_default().trim().clone_into(&mut given.query),
-            Column::Positive => given.positives.extend(strings),
-            Column::Negative => given.negatives.extend(strings),
+        let strings = match strings(name, value) {
+            Err(_) if column.is_extra() => continue,
+            strings => strings?,
+        };
+        for text in strings.into_iter().filter(|text| !text.trim().is_empty()) {
+            reading.take(column, texts.and_then(|texts| texts.get(text)?.as_str()).unwrap_or(text));
         }
     }
-    match () {
-        () if given.query.is_empty() => Err(format!("no query ({})", columns::QUERY.join(", "))),
-        () if given.positives.is_empty() => Err(format!("no positive ({})", columns::POSITIVE.join(", "))),
-        () => Ok(given),
+    match reading.end(path, line)? {
+        given if given.query.is_empty() => Err(format!("no query ({})", columns::QUERY.join(", "))),
+        given if given.positives.is_empty() && given.quoted.is_none() => {
+            Err(format!("no positive ({})", columns::POSITIVE.join(", ")))
+        }
+        given => Ok(given),
     }
 }
 

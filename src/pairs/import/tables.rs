@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::super::{BrokenLine, Error, Result};
 use super::columns::{self, Column};
-use super::{Contents, Given};
+use super::{Contents, Given, Reading};
 
 /// Reads a table with a header. Without a delimiter, the one of comma, semicolon and tab that the header has most of:
 /// spreadsheets write semicolons where the comma is the decimal point.
@@ -25,7 +25,7 @@ pub(super) fn read(path: &Path, delimiter: Option<u8>) -> Result<Contents> {
         match record {
             Ok(record) => {
                 let line = record.position().map_or(0, csv::Position::line) as usize;
-                match given(&record, &columns) {
+                match given(path, line, &record, &columns) {
                     Ok(given) => contents.pairs.push(given),
                     Err(problem) => contents.broken.push(BrokenLine::new(path, line, problem)),
                 }
@@ -39,21 +39,17 @@ pub(super) fn read(path: &Path, delimiter: Option<u8>) -> Result<Contents> {
     Ok(contents)
 }
 
-fn given(record: &csv::StringRecord, columns: &[Option<Column>]) -> Result<Given, &'static str> {
-    let mut given = Given::default();
+fn given(path: &Path, line: usize, record: &csv::StringRecord, columns: &[Option<Column>]) -> Result<Given, String> {
+    let mut reading = Reading::default();
     for (cell, column) in record.iter().zip(columns).filter(|(cell, _)| !cell.trim().is_empty()) {
-        match column {
-            Some(Column::Id) => given.id = Some(cell.trim().to_owned()),
-            Some(Column::Query) => cell.trim().clone_into(&mut given.query),
-            Some(Column::Positive) => given.positives.push(cell.to_owned()),
-            Some(Column::Negative) => given.negatives.push(cell.to_owned()),
-            None => {}
+        if let Some(column) = column {
+            reading.take(*column, cell);
         }
     }
-    match () {
-        () if given.query.is_empty() => Err("no query"),
-        () if given.positives.is_empty() => Err("no positive"),
-        () => Ok(given),
+    match reading.end(path, line)? {
+        given if given.query.is_empty() => Err("no query".to_owned()),
+        given if given.positives.is_empty() && given.quoted.is_none() => Err("no positive".to_owned()),
+        given => Ok(given),
     }
 }
 

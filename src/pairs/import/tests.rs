@@ -159,3 +159,56 @@ fn every_pair_is_told_but_the_test_questions() {
     let contents = vec![("a".to_owned(), Contents { pairs: vec![pair("q", FROST)], broken: Vec::new() })];
     assert!(matches!(assemble(contents, &known(), &watcher), Err(Error::Stopped)));
 }
+
+#[test]
+fn quotes_name_passages_of_documents() {
+    let document = |id: &str, path: &str| crate::corpus::Document {
+        id: id.into(),
+        path: path.into(),
+        title: String::new(),
+        format: "text".into(),
+        encoding: "UTF-8".into(),
+        words: 1,
+        passages: 1,
+        fold: Fold::Train,
+    };
+    let passage = |id: &str, document: &str, text: &str| Passage {
+        id: id.into(),
+        document: document.into(),
+        heading: vec![],
+        text: text.into(),
+        fold: Fold::Train,
+        cluster: 0,
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("q.jsonl");
+    let line =
+        |document: &str, quote: &str| serde_json::json!({"document": document, "quote": quote, "question": "why so"});
+    let lines = [
+        line("a.md", "keeps  the\nheat"),
+        line("a.md", "the"),
+        line("b.md", "heat of"),
+        line("b.md", "nowhere at all"),
+        line("gone.md", "x"),
+        serde_json::json!({"document": "a.md", "question": "why so", "positive": "A text of its own."}),
+        serde_json::json!({"document": {"id": 3}, "question": "why so", "positive": "Another."}),
+    ];
+    std::fs::write(&file, lines.map(|line| line.to_string()).join("\n")).unwrap();
+    let mut contents = vec![("q.jsonl".to_owned(), read(&file).unwrap())];
+    // Two documents of one path, from two folders: the quote must be in one passage of them all.
+    let documents = [document("a", "a.md"), document("b1", "b.md"), document("b2", "b.md")];
+    let mut quotable = Quotable::new(&documents, &wanted(&contents));
+    quotable.add(&passage("a1", "a", "Frost keeps the heat\nof the room."));
+    quotable.add(&passage("a2", "a", "The fans stop; the coil is cold."));
+    quotable.add(&passage("b1-1", "b1", "No heat."));
+    quotable.add(&passage("b2-1", "b2", "The heat of another room."));
+    find_quoted(&mut contents[0].1, &quotable);
+    let Contents { pairs, broken } = &contents[0].1;
+    let found: Vec<&str> = pairs.iter().map(|given| given.positives[0].as_str()).collect();
+    assert_eq!(found, ["a1", "b2-1", "A text of its own.", "Another."]);
+    let problems: Vec<(usize, &str)> = broken.iter().map(|broken| (broken.line, broken.problem.as_str())).collect();
+    assert_eq!(problems.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 4, 5]);
+    assert!(problems[0].1.contains("several passages of a.md"), "{problems:?}");
+    assert!(problems[1].1.contains("in no passage of b.md"), "{problems:?}");
+    assert!(problems[2].1.contains("\"gone.md\" is not in the corpus"), "{problems:?}");
+}

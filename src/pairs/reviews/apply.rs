@@ -231,6 +231,8 @@ fn only(row: &Row, positives: &[usize]) -> Row {
         source: row.source.clone(),
         document: row.document.clone(),
         rank: row.rank,
+        kind: row.kind.clone(),
+        language: row.language.clone(),
         positives,
     }
 }

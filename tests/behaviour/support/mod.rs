@@ -1,5 +1,6 @@
 //! A workspace on disk, the binary, and the real model and data where the environment names them.
 
+pub(crate) mod hub;
 pub(crate) mod ollama;
 
 use std::path::{Path, PathBuf};

@@ -31,7 +31,7 @@ pub(super) fn accept(server: &Arc<Server>, listener: &TcpListener) {
         let (server, reader) = (Arc::clone(server), Arc::clone(&client));
         let _ = spawn(move || {
             let mut stream = BufReader::new(&reader.stream);
-            while let Ok(request) = Http::read(&mut stream, &reader) {
+            while let Ok(request) = Http::read(&mut stream, |bytes| reader.send(bytes)) {
                 if sender.send(request).is_err() {
                     break;
                 }

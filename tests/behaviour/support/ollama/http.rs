@@ -7,28 +7,36 @@ use serde_json::{Value, json};
 
 use super::clients::Client;
 
-pub(super) struct Http {
-    pub(super) method: String,
-    pub(super) path: String,
-    pub(super) body: Vec<u8>,
-    pub(super) close: bool,
+pub(in crate::support) struct Http {
+    pub(in crate::support) method: String,
+    pub(in crate::support) path: String,
+    /// Names in small letters, values as they came.
+    pub(in crate::support) headers: Vec<(String, String)>,
+    pub(in crate::support) body: Vec<u8>,
+    pub(in crate::support) close: bool,
 }
 
 impl Http {
-    pub(super) fn read(stream: &mut impl BufRead, client: &Client) -> io::Result<Self> {
+    /// `go_on` sends what a client waits for before its body.
+    pub(in crate::support) fn read(
+        stream: &mut impl BufRead,
+        go_on: impl Fn(&[u8]) -> io::Result<()>,
+    ) -> io::Result<Self> {
         let first = read_line(stream)?;
         let mut parts = first.split(' ');
         let method = parts.next().unwrap_or_default().to_owned();
         let path = parts.next().and_then(|path| path.split('?').next()).unwrap_or_default().to_owned();
         let (mut length, mut chunked, mut close) = (0, false, false);
+        let mut headers = Vec::new();
         loop {
-            let line = read_line(stream)?.to_ascii_lowercase();
+            let line = read_line(stream)?;
             let Some((name, value)) = line.split_once(':') else { break };
-            match (name, value.trim()) {
+            headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+            match (name.to_ascii_lowercase().as_str(), value.trim().to_ascii_lowercase().as_str()) {
                 ("content-length", value) => length = value.parse().map_err(|_| ErrorKind::InvalidData)?,
                 ("transfer-encoding", "chunked") => chunked = true,
                 ("connection", "close") => close = true,
-                ("expect", "100-continue") => client.send(b"HTTP/1.1 100 Continue\r\n\r\n")?,
+                ("expect", "100-continue") => go_on(b"HTTP/1.1 100 Continue\r\n\r\n")?,
                 _ => {}
             }
         }
@@ -40,7 +48,7 @@ impl Http {
             read_line(stream)?;
             chunked = size > 0;
         }
-        Ok(Self { method, path, body, close })
+        Ok(Self { method, path, headers, body, close })
     }
 }
 

@@ -6,7 +6,7 @@
 #![allow(dead_code, reason = "each test uses the part it needs")]
 
 mod clients;
-mod http;
+pub(super) mod http;
 mod models;
 mod questions;
 mod replies;
