@@ -10,9 +10,9 @@ mod table;
 mod value;
 
 pub use jobs::{
-    CorpusSettings, Documents, DocumentsToUse, EvaluateSettings, InspectSettings, Interpolation, Loss, Negatives,
-    PairsImportSettings, PairsSettings, PairsSynthesisSettings, Precision, RoundTripBy, TokenizerSettings,
-    TripletDistance, TuneSettings, Vocabulary,
+    CorpusSettings, Documents, DocumentsToUse, EvaluateSettings, InitialAlphabet, InspectSettings, Interpolation, Loss,
+    Negatives, Normalization, PairsImportSettings, PairsSettings, PairsSynthesisSettings, Precision, RoundTripBy,
+    SplitPattern, TokenizerKind, TokenizerSettings, TripletDistance, TuneSettings, Vocabulary,
 };
 pub use table::{JOBS, JobTable, Operand, words};
 pub use value::{Choice, Value};
