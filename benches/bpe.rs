@@ -1,11 +1,11 @@
 //! Trains byte-level BPE on a file, a line with its ending being a document, from the first read to the saved
 //! `tokenizer.json`; prints seconds, MB/s and the most memory held as JSON.
 //!
-//!     cargo bench --bench bpe -- TEXT VOCABULARY [OUT.json] [--judge N | --leave-out N] [--pattern gpt2|cl100k]
+//!     cargo bench --bench bpe -- TEXT VOCABULARY [OUT.json] [--heldout FILE] [--pattern gpt2|cl100k] ...
 //!
 //! VOCABULARY leaves the special tokens out, and nothing is normalized, so that the merges are those of a trainer that has
-//! neither. `--judge N` holds every Nth line out and follows its ratio; `--leave-out N` trains on the same lines and does
-//! not read the others. `benches/compare.sh bpe` runs it in turns with others.
+//! neither. `--heldout FILE` follows tokens per word on another text as the vocabulary grows; any setting of `lapidary
+//! tokenizer train` may be given. `benches/compare.sh bpe` runs it in turns with others.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -26,26 +26,24 @@ impl Observer for Phases {
     }
 }
 
-/// The lines of a file with their endings, those whose number divides by `every` or those whose does not.
-fn lines(path: &str, every: Option<usize>, held: bool) -> impl Iterator<Item = String> + Send {
+/// The lines of a file with their endings.
+fn lines(path: &str) -> impl Iterator<Item = String> + Send {
     let mut from = BufReader::with_capacity(1 << 20, File::open(path).expect("the text"));
-    let read = std::iter::from_fn(move || {
+    std::iter::from_fn(move || {
         let mut line = String::new();
         (from.read_line(&mut line).expect("UTF-8") > 0).then_some(line)
-    });
-    read.enumerate().filter(move |(at, _)| every.is_some_and(|n| at % n == 0) == held).map(|(_, line)| line)
+    })
 }
 
 fn main() {
-    let (mut operands, mut judge, mut leave_out) = (Vec::new(), None, None);
+    let (mut operands, mut heldout) = (Vec::new(), None);
     let mut settings =
         TokenizerSettings { normalize: Normalization::None, min_frequency: 2, ..TokenizerSettings::default() };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--bench" => {}
-            "--judge" => judge = arguments.next().and_then(|n| n.parse().ok()),
-            "--leave-out" => leave_out = arguments.next().and_then(|n| n.parse().ok()),
+            "--heldout" => heldout = arguments.next(),
             setting if setting.starts_with("--") => {
                 let value = arguments.next().unwrap_or_default();
                 settings.set(&setting[2..].replace('-', "_"), &value).expect("a setting of `tokenizer train`");
@@ -61,10 +59,8 @@ fn main() {
     let begun = Instant::now();
     let clock = SystemClock::default();
     let phases = Phases(std::env::var_os("LAPIDARY_BENCH_PHASES").map(|_| clock));
-    let held: Box<dyn Iterator<Item = String> + Send> =
-        if judge.is_some() { Box::new(lines(path, judge, true)) } else { Box::new(std::iter::empty()) };
-    let texts = lines(path, judge.or(leave_out), false);
-    let trained = train_bpe(&settings, texts, held, None, &phases, &clock).expect("a tokenizer");
+    let held = heldout.iter().flat_map(|path| lines(path));
+    let trained = train_bpe(&settings, lines(path), held, None, &phases, &clock).expect("a tokenizer");
     phases.on(Event::phase("save"));
     let named = tempfile::NamedTempFile::new().expect("a temporary file");
     let to = out.first().map_or_else(|| named.path().to_owned(), Into::into);

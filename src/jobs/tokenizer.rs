@@ -113,7 +113,7 @@ impl TokenizerJob {
     /// A checkpoint is of these settings and these documents.
     fn checkpoints(&self, context: &Context<'_>, corpus: &Artifact) -> Result<Checkpoints> {
         let settings = serde_json::to_vec(&self.settings).map_err(|error| Error::refused(error.to_string()))?;
-        let of = Hasher::default().part(settings).part(corpus.input("corpus").digest.as_str()).finish();
+        let of = Hasher::default().part(settings).part(corpus.input("corpus").sha256.as_str()).finish();
         Ok(Checkpoints::new(&context.checkpoints, context.resume, of))
     }
 

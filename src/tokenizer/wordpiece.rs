@@ -15,7 +15,8 @@ use tokenizers::models::wordpiece::{WordPiece, WordPieceTrainer};
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::{
-    AddedToken, Model as _, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer as _, Tokenizer, Trainer as _,
+    AddedToken, Model as _, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer as _, Tokenizer,
+    Trainer as _,
 };
 
 use super::bpe::{finish, refused, special_tokens};
@@ -233,14 +234,9 @@ mod tests {
         let plain = |texts: Vec<(usize, String)>| texts.into_iter().map(|(_, text)| text).collect::<Vec<_>>();
         let (heldout, learned) = (plain(heldout), plain(learned));
         let settings = TokenizerSettings { vocab_size: 700, lowercase: true, ..TokenizerSettings::default() };
-        let (tokenizer, points) = train_wordpiece(
-            &settings,
-            learned.iter().cloned(),
-            heldout.iter().cloned(),
-            &[5, 400, 600],
-            &Silent,
-        )
-        .unwrap();
+        let (tokenizer, points) =
+            train_wordpiece(&settings, learned.iter().cloned(), heldout.iter().cloned(), &[5, 400, 600], &Silent)
+                .unwrap();
         let sizes: Vec<usize> = points.iter().map(|point| point.vocab_size).collect();
         assert_eq!(sizes, [400, 600, 700], "5 is less than the alphabet");
         let counted = |tokenizer: &Tokenizer, texts: &[String]| {

@@ -13,6 +13,7 @@ mod reviews;
 mod runs;
 mod support;
 mod synthesis;
+mod tokenizer;
 mod tuning;
 #[cfg(unix)]
 mod workbench;

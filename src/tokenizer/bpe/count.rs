@@ -337,9 +337,10 @@ impl Worker {
             tally.words += count;
             looks.spend(bytes)?;
         }
-        let count = match heldout {
-            true => Counts { heldout: 1, ..Counts::default() },
-            false => Counts { learned: 1, ..Counts::default() },
+        let count = if heldout {
+            Counts { heldout: 1, ..Counts::default() }
+        } else {
+            Counts { learned: 1, ..Counts::default() }
         };
         if !reader.holds_special(text) {
             return self.cut(reader, text, count, true, looks);
@@ -369,8 +370,7 @@ impl Worker {
 
     /// Counts each word of a text, which is normalized first unless it is already.
     fn cut(&mut self, reader: &Reader, text: &str, count: Counts, raw: bool, looks: &mut Looks<'_>) -> Result<()> {
-        let mut text =
-            if raw { reader.normalizer.normalized(text, &mut self.buffers, looks)? } else { text };
+        let mut text = if raw { reader.normalizer.normalized(text, &mut self.buffers, looks)? } else { text };
         if reader.prefix == Some(SplitPattern::Gpt2) && !text.is_empty() && !text.starts_with(' ') {
             self.prefixed.clear();
             self.prefixed.push(' ');

@@ -123,7 +123,7 @@ impl Training<'_> {
         let vocabulary = Vocabulary::of(self.settings, &special, &words, &mut Looks::new(self.observer))?;
 
         self.observer.on(Event::phase("merge"));
-        let Learned { tokens, merges, curve } = self.learn(words, vocabulary, &counted, state)?;
+        let Learned { tokens, merges, curve } = self.learn(words, &vocabulary, &counted, state)?;
         if tokens.len() < self.settings.vocab_size {
             self.observer.on(Event::warning(format!(
                 "the vocabulary has {} tokens, not {}: no two neighbours are left that stand together {} times{}; more \
@@ -207,15 +207,14 @@ impl Training<'_> {
     fn learn(
         &self,
         words: Words,
-        vocabulary: Vocabulary,
+        vocabulary: &Vocabulary,
         counted: &count::Progress,
         mut state: Option<State>,
     ) -> Result<Learned> {
         let (settings, observer) = (self.settings, self.observer);
         let wanted = settings.vocab_size.saturating_sub(vocabulary.tokens.len());
         let mut curve = Curve::between(vocabulary.tokens.len(), settings.vocab_size);
-        let mut merger =
-            Merger::new(words, &vocabulary, settings.min_frequency, settings.max_token_length, observer)?;
+        let mut merger = Merger::new(words, vocabulary, settings.min_frequency, settings.max_token_length, observer)?;
         let mut point = |vocab_size: usize, merger: &Merger<'_>, last: bool, told: bool| {
             let of = |tally: &Tally, tokens: u64| Fragmentation {
                 words: tally.words,

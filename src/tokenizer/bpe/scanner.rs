@@ -107,7 +107,8 @@ impl Scanner {
             return self.run(text, from + first.len + second.len, LETTER);
         }
         if first.class == NUMBER {
-            let more = |at: usize| self.at(text, at).filter(|seen| seen.class == NUMBER).map_or(at, |seen| at + seen.len);
+            let more =
+                |at: usize| self.at(text, at).filter(|seen| seen.class == NUMBER).map_or(at, |seen| at + seen.len);
             return more(more(from + first.len));
         }
         let signs = match second {
@@ -158,7 +159,8 @@ mod tests {
     use tokenizers::pre_tokenizers::byte_level::ByteLevel;
     use tokenizers::pre_tokenizers::split::{Split, SplitPattern as Pattern};
     use tokenizers::{
-        OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer as _, PreTokenizerWrapper, SplitDelimiterBehavior,
+        OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer as _, PreTokenizerWrapper,
+        SplitDelimiterBehavior,
     };
 
     use super::*;

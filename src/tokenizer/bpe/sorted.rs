@@ -173,7 +173,11 @@ impl PartialEq for Front {
 impl Eq for Front {}
 
 /// Hands on each word of several files once, its counts summed.
-pub(super) fn merged(folder: &Path, files: &[SortedFile], mut take: impl FnMut(&[u8], Counts) -> Result<()>) -> Result<()> {
+pub(super) fn merged(
+    folder: &Path,
+    files: &[SortedFile],
+    mut take: impl FnMut(&[u8], Counts) -> Result<()>,
+) -> Result<()> {
     let mut readers = files.iter().map(|file| file.open(folder)).collect::<Result<Vec<Reader>>>()?;
     let mut fronts = BinaryHeap::with_capacity(readers.len());
     let mut refill = |reader: usize, mut word: Vec<u8>| {

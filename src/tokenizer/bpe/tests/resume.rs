@@ -89,7 +89,10 @@ fn a_checkpoint_of_something_else_or_a_broken_one_is_not_gone_on_from() {
         let checkpoints = Checkpoints::new(folder.path(), true, digest_bytes(of));
         let trained = run(&settings, &texts, Some(&checkpoints), &recorder, &SystemClock::default()).unwrap();
         assert_eq!(json(&trained.tokenizer), whole);
-        recorder.events().into_iter().find_map(|event| if let Event::Warning { text } = event { Some(text) } else { None })
+        recorder
+            .events()
+            .into_iter()
+            .find_map(|event| if let Event::Warning { text } = event { Some(text) } else { None })
     };
     stop();
     assert!(warned("that").unwrap().contains("the documents or settings are not those"));
@@ -111,7 +114,9 @@ fn words_that_memory_has_no_room_for_change_nothing() {
     // A megabyte of words that are all different, twice.
     let mut texts = texts();
     let word = |n: usize| format!(" {}", in_letters(n));
-    texts.0.extend((0..2).flat_map(|_| (0..400).map(|n| (0..120).map(|m| word(120 * n + m)).collect::<String>())));
+    texts.0.extend(
+        (0..2).flat_map(|_| (0..400).map(|n| (0..120).map(|m| word(120 * n + m)).collect::<Vec<_>>().concat())),
+    );
     let plain = settings(700, 2, false);
     let whole = run(&plain, &texts, None, &Silent, &SystemClock::default()).unwrap();
     assert_eq!(whole.spills, 0);
@@ -121,6 +126,7 @@ fn words_that_memory_has_no_room_for_change_nothing() {
     assert!(spilled.spills > 1, "{}", spilled.spills);
     assert_eq!(json(&spilled.tokenizer), json(&whole.tokenizer));
     assert_eq!(spilled.curve, whole.curve);
-    let told = recorder.events().into_iter().filter(|event| matches!(event, Event::Note { text } if text.contains("1 MiB")));
+    let told =
+        recorder.events().into_iter().filter(|event| matches!(event, Event::Note { text } if text.contains("1 MiB")));
     assert_eq!(told.count(), 1);
 }
