@@ -3,6 +3,7 @@
 //! The words are written once, when they are counted; before that, each checkpoint adds what was counted since the last.
 //! The rest is one small file, replaced whole.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -12,8 +13,8 @@ use super::looks::Looks;
 use super::merges::Pair;
 use super::sorted::SortedFile;
 use crate::progress::{Event, Observer};
-use crate::tokenizer::Result;
-use crate::workspace::{Digest, write_atomic};
+use crate::tokenizer::{Error, Result};
+use crate::workspace::Digest;
 
 const STATE: &str = "state.json";
 /// Of the state file.
@@ -101,11 +102,17 @@ impl Checkpoints {
         self.save(state)
     }
 
-    /// Writes the state, whole or not at all.
+    /// Writes the state, whole or not at all. The disk is not waited for: who stops waits no longer than that takes, and
+    /// what a power cut leaves broken is noticed.
     pub(super) fn save(&self, state: &State) -> Result<()> {
         let path = self.folder.join(STATE);
         let text = serde_json::to_vec(state).map_err(|error| crate::workspace::Error::malformed(&path, error))?;
-        Ok(write_atomic(&path, &text)?)
+        let failed = |source| Error::Io { doing: "writing", path: path.clone(), source };
+        std::fs::create_dir_all(&self.folder).map_err(failed)?;
+        let mut staged = tempfile::Builder::new().prefix(".writing-").tempfile_in(&self.folder).map_err(failed)?;
+        staged.write_all(&text).map_err(failed)?;
+        staged.persist(&path).map_err(|error| failed(error.error))?;
+        Ok(())
     }
 
     /// A checkpoint, as it is told.

@@ -110,11 +110,11 @@ impl Training<'_> {
             ));
         }
         let mut state = self.checkpoints.map(|checkpoints| checkpoints.restore(self.observer)).transpose()?;
-        let spilled = tempfile::tempdir();
+        let spilled = if self.checkpoints.is_none() { tempfile::tempdir().ok() } else { None };
         let folder = match (self.checkpoints, &spilled) {
             (Some(checkpoints), _) => checkpoints.folder().to_owned(),
-            (None, Ok(folder)) => folder.path().to_owned(),
-            (None, Err(_)) => std::env::temp_dir(),
+            (None, Some(folder)) => folder.path().to_owned(),
+            (None, None) => std::env::temp_dir(),
         };
 
         self.observer.on(Event::phase("count words"));

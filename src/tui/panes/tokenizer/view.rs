@@ -142,7 +142,8 @@ fn chart(pane: &TokenizerPane, training: Option<&LiveRun>, area: Rect, buffer: &
     let beside = beside.filter(|series| !series.is_empty());
     let wordpiece = beside.map(|series| Curve { label: "WordPiece", series, index: 1, shown: Shown::Raw });
     let curves: Vec<Curve<'_>> = wordpiece.into_iter().chain([bpe]).collect();
-    let threshold = match meets(pane, training, series, unseen, shared) {
+    // Of a finished training the line below the chart says it.
+    let threshold = match meets(series).filter(|_| training.is_some() && unseen) {
         Some(size) => format!("meets {THRESHOLD} at {}", thousands(size)),
         None => format!("good: {THRESHOLD}"),
     };
@@ -178,19 +179,10 @@ fn chart(pane: &TokenizerPane, training: Option<&LiveRun>, area: Rect, buffer: &
     put(buffer, area.x + 1, foot, area.width.saturating_sub(2), &text, palette.style(Role::Text), palette);
 }
 
-/// The first size of the curve that leaves unseen documents whole enough.
-fn meets(
-    pane: &TokenizerPane,
-    training: Option<&LiveRun>,
-    series: &Series,
-    unseen: bool,
-    shared: &Shared,
-) -> Option<u64> {
-    if training.is_none() {
-        return pane.selected(shared).and_then(|version| Numbers::of(version).meets);
-    }
+/// The first size of a growing curve that leaves unseen documents whole enough.
+fn meets(series: &Series) -> Option<u64> {
     let first = series.values(Values::Raw).iter().position(|ratio| f64::from(*ratio) <= THRESHOLD);
-    first.filter(|_| unseen).map(|at| series.x()[at] as u64)
+    first.map(|at| series.x()[at] as u64)
 }
 
 /// The knee and the threshold, in words.
