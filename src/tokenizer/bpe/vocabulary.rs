@@ -71,14 +71,15 @@ impl Vocabulary {
 
     fn with(special: &[String], characters: impl Iterator<Item = (char, u8)>) -> Self {
         let mut vocabulary = Self { tokens: special.to_vec(), special: special.len(), bytes: [None; 256] };
+        // A special token that is a character of the alphabet is that character, wanted or not.
+        for (character, byte) in self::characters() {
+            vocabulary.bytes[usize::from(byte)] = vocabulary.special_id(&character.to_string());
+        }
         for (character, byte) in characters {
-            let token = character.to_string();
-            // A special token that is a character of the alphabet is that character.
-            let id = vocabulary.special_id(&token).unwrap_or_else(|| {
-                vocabulary.tokens.push(token);
-                vocabulary.tokens.len() as u32 - 1
-            });
-            vocabulary.bytes[usize::from(byte)] = Some(id);
+            if vocabulary.bytes[usize::from(byte)].is_none() {
+                vocabulary.bytes[usize::from(byte)] = Some(vocabulary.tokens.len() as u32);
+                vocabulary.tokens.push(character.to_string());
+            }
         }
         vocabulary
     }
