@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
-# lapidary's training and embedding beside PyTorch's and sentence-transformers', in turns on the same cores. Prints every
-# measurement, then medians and how many times as fast lapidary is.
+# lapidary's training and embedding beside PyTorch's and sentence-transformers', and its tokenizer training beside
+# `tokenizers`' and rustbpe's, in turns on the same cores. Prints every measurement, then medians and how many times as fast
+# lapidary is.
 #
 #   LAPIDARY_PEERS=DIR PYTHON=BIN benches/compare.sh step|encode|tune DATA MODEL [ROUNDS]
+#   LAPIDARY_PEERS=DIR PYTHON=BIN benches/compare.sh bpe TEXT VOCABULARY [ROUNDS]
 #
-# DIR holds the peers' scripts (tune.py, encode.py), BIN is a Python that has sentence-transformers, DATA a retrieval set in
+# DIR holds the peers' scripts (tune.py, encode.py, bpe.py), BIN is a Python that has sentence-transformers, DATA a retrieval set in
 # BEIR's layout, MODEL a folder with all-MiniLM-L6-v2. `step` needs neither DATA nor MODEL: give it -. `tune` takes 5 steps of 32
-# pairs of at most 256 tokens. Nothing else should run meanwhile.
+# pairs of at most 256 tokens. `bpe` trains on the lines of a text from the first read to the saved file, and fails unless the
+# merges are those of `tokenizers`; BIN has `tokenizers` and `rustbpe`. Nothing else should run meanwhile.
 set -euo pipefail
-what=${1:?step, encode or tune} data=${2:?a retrieval set} model=${3:?a model} rounds=${4:-5}
+what=${1:?step, encode, tune or bpe} data=${2:?a retrieval set} model=${3:?a model} rounds=${4:-5}
 python=${PYTHON:-python3} peers=${LAPIDARY_PEERS:-}
 cd "$(dirname "$0")/.."
 results=$(mktemp -d)
@@ -58,8 +61,36 @@ case $what in
     done
     better=more
     ;;
+  bpe)
+    bench bpe -- >/dev/null
+    for _ in $(seq "$rounds"); do
+      bench bpe -- "$data" "$model" "$results/ours.json" | tee "$results/out" | field mb_per_s | note ours
+      field peak_rss_mib <"$results/out" | note ours-mib
+      for peer in hf rustbpe; do
+        "$python" "$peers/bpe.py" $peer "$data" "$model" "$results/$peer.json" 2>/dev/null | tee "$results/out" |
+          field mb_per_s | note $peer
+        field peak_rss_mib <"$results/out" | note $peer-mib
+      done
+    done
+    "$python" - "$results" <<'PYTHON'
+import json, pathlib, statistics, sys
+
+folder = pathlib.Path(sys.argv[1])
+median = {
+    path.name: statistics.median(map(float, path.read_text().split()))
+    for path in folder.iterdir() if path.suffix != ".json" and path.name != "out"
+}
+for who in ("ours", "hf", "rustbpe"):
+    times = median["ours"] / median[who]
+    print(f"{who}: {median[who]:.2f} MB/s, {median[who + '-mib']:.0f} MiB; ours is {times:.2f} times as fast")
+ours, theirs = (json.loads((folder / name).read_text())["model"]["merges"] for name in ("ours.json", "hf.json"))
+sys.exit(0 if ours == theirs else f"the merges differ: {len(ours)} and {len(theirs)}")
+PYTHON
+    echo "the merges are those of tokenizers"
+    exit
+    ;;
   *)
-    echo "$what: step, encode or tune" >&2
+    echo "$what: step, encode, tune or bpe" >&2
     exit 2
     ;;
 esac

@@ -9,7 +9,7 @@ use crate::settings::TokenizerSettings;
 
 pub(super) fn define() -> Command {
     let train = with_settings::<TokenizerSettings>(
-        Command::new("train").about("Train a byte-level BPE tokenizer on the corpus"),
+        Command::new("train").about("Train a tokenizer on the corpus: byte-level BPE, or WordPiece"),
     );
     Command::new("tokenizer")
         .about("Tokenizers trained on the corpus")
@@ -31,8 +31,22 @@ pub(super) fn plain(report: &TokenizerReport) -> String {
         || "no documents were left to judge it on".to_owned(),
         |ratio| format!("{ratio:.3} on documents it did not see"),
     );
-    format!(
+    let mut lines = vec![format!(
         "{}  {} tokens   {:.3} tokens per word on the documents it was trained on, {unseen}   {:.1} s",
         report.artifact, report.vocab_size, report.ratio_train, report.seconds
-    )
+    )];
+    if !report.compared.is_empty() {
+        let documents = if report.ratio_heldout.is_some() { "unseen documents" } else { "the documents trained on" };
+        lines.push(format!("tokens per word on {documents}:"));
+        lines.push("  tokens       BPE  WordPiece".to_owned());
+    }
+    for size in &report.compared {
+        let bpe = size.bpe.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.3}"));
+        let unknown = match size.unknown {
+            0 => String::new(),
+            words => format!("   and {words} words unknown, each counted as one token"),
+        };
+        lines.push(format!("{:>8}  {bpe:>8}  {:>9.3}{unknown}", size.vocab_size, size.wordpiece));
+    }
+    lines.join("\n")
 }

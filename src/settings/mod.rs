@@ -11,8 +11,9 @@ mod value;
 
 pub use jobs::{
     AlignSettings, Beginning, CorpusSettings, DistillSettings, Documents, DocumentsToUse, EvaluateSettings,
-    InspectSettings, Interpolation, LadderSettings, Loss, Negatives, PairsImportSettings, PairsSettings,
-    PairsSynthesisSettings, Precision, RoundTripBy, TokenizerSettings, TripletDistance, TuneSettings, Vocabulary,
+    InitialAlphabet, InspectSettings, Interpolation, LadderSettings, Loss, Negatives, Normalization,
+    PairsImportSettings, PairsSettings, PairsSynthesisSettings, Precision, RoundTripBy, SplitPattern, TokenizerKind,
+    TokenizerSettings, TripletDistance, TuneSettings, Vocabulary,
 };
 pub use table::{JOBS, JobTable, Operand, words};
 pub use value::{Choice, Value};

@@ -58,7 +58,7 @@ pub const JOBS: &[JobTable] = &[
     JobTable {
         operands: &[],
         wrapped: false,
-        ..table::<TokenizerSettings>("tokenizer", "tokenizer train", "Train a byte-level BPE tokenizer on the corpus")
+        ..table::<TokenizerSettings>("tokenizer", "tokenizer train", "Train a tokenizer on the corpus")
     },
     JobTable {
         operands: &[],

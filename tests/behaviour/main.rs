@@ -16,6 +16,7 @@ mod reviews;
 mod runs;
 mod support;
 mod synthesis;
+mod tokenizer;
 mod tuning;
 mod vocabularies;
 #[cfg(unix)]

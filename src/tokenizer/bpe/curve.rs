@@ -19,11 +19,14 @@ pub struct CurvePoint {
 }
 
 impl CurvePoint {
-    /// The point as it is told while training.
-    pub(super) fn event(&self) -> Event {
+    /// The point as it is told while training, with the knee of the curve so far.
+    pub(super) fn event(&self, knee: Option<usize>) -> Event {
         let mut values = Scalars::from([("ratio_train", self.train.ratio())]);
         if let Some(heldout) = self.heldout {
             values.0.insert("ratio_heldout".to_owned(), heldout.ratio());
+        }
+        if let Some(knee) = knee {
+            values.0.insert("knee".to_owned(), knee as f64);
         }
         Event::Scalar { step: self.vocab_size as u64, values }
     }
@@ -49,14 +52,14 @@ impl Curve {
         Self { first, growth: last.saturating_sub(first), step: 0, points: Vec::with_capacity(STEPS + 1) }
     }
 
-    /// Takes a point if its size is due, or if it is the last and not taken yet.
+    /// Takes a point if its size is due, or if it is the last and not taken yet; returns how it is told.
     pub(super) fn point(
         &mut self,
         vocab_size: usize,
         train: Fragmentation,
         heldout: Fragmentation,
         last: bool,
-    ) -> Option<CurvePoint> {
+    ) -> Option<Event> {
         let taken = self.points.last().is_some_and(|point| point.vocab_size == vocab_size);
         let due = vocab_size >= self.first + self.growth * self.step / STEPS;
         if taken || !(due || last) {
@@ -67,7 +70,7 @@ impl Curve {
         }
         let point = CurvePoint { vocab_size, train, heldout: (heldout.words > 0).then_some(heldout) };
         self.points.push(point);
-        Some(point)
+        Some(point.event(knee(&self.points)))
     }
 
     pub(super) fn into_points(self) -> Vec<CurvePoint> {

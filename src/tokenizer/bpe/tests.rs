@@ -1,16 +1,24 @@
 //! The reference is the `tokenizers` crate: its trainer for the merges, and [`Counter`] for the curve.
 
+mod resume;
+
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use proptest::prelude::*;
+use tokenizers::AddedToken;
 use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::BpeTrainerBuilder;
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::utils::ProgressFormat;
 
+use super::assemble::pipeline;
+use super::vocabulary::SPECIAL;
 use super::*;
 use crate::progress::{Recorder, Silent, SystemClock};
+use crate::settings::{InitialAlphabet, Normalization};
 use crate::tokenizer::{Counter, hostile};
 
 /// A clock on which a tenth of a second goes by whenever it is looked at: nothing is left out of the events.
@@ -36,25 +44,24 @@ fn train(settings: &TokenizerSettings, texts: &[String], heldout: &[String]) -> 
     train_bpe(settings, texts.iter().cloned(), heldout.iter().cloned(), None, &Silent, &clock).unwrap()
 }
 
-/// What the library makes of it, from its parts.
+/// What the library makes of it. The pipeline of its normalizers and pre-tokenizers is held to their parts elsewhere.
 fn library(settings: &TokenizerSettings, texts: &[String]) -> Tokenizer {
-    let mut tokenizer = Tokenizer::new(BPE::default());
-    let mut normalizers: Vec<NormalizerWrapper> = vec![NFC.into()];
-    if settings.lowercase {
-        normalizers.push(Lowercase.into());
-    }
-    tokenizer.with_normalizer(Some(Sequence::new(normalizers))).unwrap();
-    tokenizer.with_pre_tokenizer(Some(ByteLevel::new(false, true, true)));
-    tokenizer.with_decoder(Some(ByteLevel::default()));
-    let trainer = BpeTrainerBuilder::new()
+    let mut tokenizer = pipeline(settings).unwrap();
+    let special = special_tokens(settings);
+    let mut trainer = BpeTrainerBuilder::new()
         .vocab_size(settings.vocab_size)
         .min_frequency(settings.min_frequency)
+        .max_token_length(settings.max_token_length)
         .show_progress(false)
         .progress_format(ProgressFormat::Silent)
-        .special_tokens(SPECIAL.iter().map(|token| AddedToken::from(*token, true)).collect())
-        .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
-        .build();
-    tokenizer.train(&mut TrainerWrapper::from(trainer), texts.iter()).unwrap();
+        .special_tokens(special.iter().map(|token| AddedToken::from(token.as_str(), true)).collect());
+    if settings.initial_alphabet == InitialAlphabet::Bytes {
+        trainer = trainer.initial_alphabet(ByteLevel::alphabet().into_iter().collect());
+    }
+    if let Some(limit) = settings.limit_alphabet {
+        trainer = trainer.limit_alphabet(limit);
+    }
+    tokenizer.train(&mut TrainerWrapper::from(trainer.build()), texts.iter()).unwrap();
     let template = TemplateProcessing::builder()
         .try_single("[CLS]:0 $A:0 [SEP]:0")
         .unwrap()
@@ -120,6 +127,33 @@ fn sample_corpus() -> Vec<String> {
     texts.flat_map(|text| text.split("\n\n").map(str::to_owned).collect::<Vec<_>>()).collect()
 }
 
+fn any_settings() -> impl Strategy<Value = TokenizerSettings> {
+    let special = prop_oneof![
+        6 => Just(Vec::new()),
+        1 => Just(vec!["valve".to_owned(), "a".to_owned(), "[PAD]".to_owned()]),
+        1 => Just(vec!["ab".to_owned(), "Ġthe".to_owned()]),
+    ];
+    (
+        (prop_oneof![Just(300), 261_usize..420, Just(5000)], prop_oneof![3 => 1_u64..4, 1 => 4_u64..30], any::<bool>()),
+        prop::sample::select(vec![Normalization::Nfc, Normalization::Nfkc, Normalization::None]),
+        prop::sample::select(vec![SplitPattern::Gpt2, SplitPattern::Cl100k]),
+        (any::<bool>(), prop_oneof![2 => Just(None), 1 => (1_usize..12).prop_map(Some)], any::<bool>(), special),
+    )
+        .prop_map(
+            |((vocab_size, min_frequency, lowercase), normalize, pattern, (prefix_space, length, seen, special))| {
+                TokenizerSettings {
+                    normalize,
+                    pattern,
+                    prefix_space,
+                    max_token_length: length,
+                    initial_alphabet: if seen { InitialAlphabet::Seen } else { InitialAlphabet::Bytes },
+                    special_tokens: special,
+                    ..settings(vocab_size, min_frequency, lowercase)
+                }
+            },
+        )
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
@@ -138,6 +172,83 @@ proptest! {
         prop_assert_eq!(json(&trained.tokenizer), json(&expected));
         check_curve(&trained, &texts, &heldout, 7);
     }
+
+    #[test]
+    fn it_is_so_whatever_the_settings(settings in any_settings(), texts in texts(), heldout in texts()) {
+        let trained = train(&settings, &texts, &heldout);
+        let expected = library(&settings, &texts);
+        prop_assert_eq!(trained.tokenizer.get_vocab(true), expected.get_vocab(true));
+        prop_assert_eq!(json(&trained.tokenizer), json(&expected));
+        let last = trained.curve.last().unwrap();
+        prop_assert_eq!(last.train, counted(trained.tokenizer.clone(), &texts));
+        let expected = counted(trained.tokenizer, &heldout);
+        prop_assert_eq!(last.heldout, (expected.words > 0).then_some(expected));
+    }
+}
+
+#[test]
+fn the_default_pipeline_is_nfc_and_gpt2s() {
+    let json = serde_json::to_value(pipeline(&settings(1000, 2, true)).unwrap()).unwrap();
+    let byte_level = |add_prefix_space: bool, use_regex: bool| {
+        serde_json::json!({
+            "type": "ByteLevel", "add_prefix_space": add_prefix_space, "trim_offsets": true, "use_regex": use_regex,
+        })
+    };
+    let lowered = serde_json::json!({"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Lowercase"}]});
+    assert_eq!((&json["normalizer"], &json["pre_tokenizer"]), (&lowered, &byte_level(false, true)));
+    let newer = TokenizerSettings {
+        pattern: SplitPattern::Cl100k,
+        prefix_space: true,
+        normalize: Normalization::None,
+        ..settings(1000, 2, false)
+    };
+    let json = serde_json::to_value(pipeline(&newer).unwrap()).unwrap();
+    assert!(json["normalizer"].is_null());
+    assert_eq!(json["pre_tokenizer"]["pretokenizers"][0]["behavior"], "Isolated");
+    assert_eq!(json["pre_tokenizer"]["pretokenizers"][1], byte_level(true, false));
+}
+
+#[test]
+fn an_alphabet_that_is_limited_is_the_librarys() {
+    // No two bytes are as frequent, so that nothing is left to chance: z, y, x ... stand 1, 3, 9 times and more.
+    let text: String = "zyxwvut"
+        .chars()
+        .enumerate()
+        .map(|(at, c)| [c, 'x'].iter().collect::<String>().repeat(3_usize.pow(at as u32)))
+        .collect();
+    for limit in 1..8 {
+        let settings = TokenizerSettings {
+            initial_alphabet: InitialAlphabet::Seen,
+            limit_alphabet: Some(limit),
+            ..settings(300, 1, false)
+        };
+        let texts = [text.clone()];
+        let trained = train(&settings, &texts, &texts);
+        assert_eq!(json(&trained.tokenizer), json(&library(&settings, &texts)), "{limit}");
+        assert_eq!(trained.curve.last().unwrap().train, counted(trained.tokenizer, &texts), "{limit}");
+    }
+}
+
+#[test]
+fn a_word_of_a_megabyte() {
+    // The library moves the rest of a word at every merge: it is asked about short ones, which become the same.
+    let texts = |times: usize| ["abcde".repeat(times), "\0".repeat(times), String::new(), "ж".repeat(2 * times)];
+    for pattern in [SplitPattern::Gpt2, SplitPattern::Cl100k] {
+        let settings = TokenizerSettings { pattern, ..settings(275, 2, false) };
+        let short = library(&settings, &texts(1 << 10));
+        assert_eq!(json(&train(&settings, &texts(1 << 10), &[]).tokenizer), json(&short));
+        assert_eq!(json(&train(&settings, &texts(1 << 18), &[]).tokenizer), json(&short));
+    }
+}
+
+/// A number as a word of letters.
+fn in_letters(mut n: usize) -> String {
+    let mut letters = String::new();
+    for _ in 0..4 {
+        letters.push((b'a' + (n % 26) as u8) as char);
+        n /= 26;
+    }
+    letters
 }
 
 #[test]
@@ -213,10 +324,11 @@ fn every_event_is_told_in_order() {
     assert!(counts.is_sorted_by(|a, b| a >= b) && counts.iter().all(|count| *count >= 2), "{counts:?}");
 
     let scalars: Vec<&Event> = merging.iter().filter(|event| matches!(event, Event::Scalar { .. })).collect();
-    let expected: Vec<Event> = trained.curve.iter().map(CurvePoint::event).collect();
+    let expected: Vec<Event> =
+        (1..=trained.curve.len()).map(|n| trained.curve[n - 1].event(knee(&trained.curve[..n]))).collect();
     assert_eq!(scalars, expected.iter().collect::<Vec<_>>());
     let Event::Scalar { step: 700, values } = &expected[40] else { panic!("{:?}", expected[40]) };
-    assert_eq!(values.0.keys().collect::<Vec<_>>(), ["ratio_heldout", "ratio_train"]);
+    assert_eq!(values.0.keys().collect::<Vec<_>>(), ["knee", "ratio_heldout", "ratio_train"]);
 }
 
 #[test]
@@ -264,7 +376,7 @@ impl Observer for StopsAt {
 fn training_stops_in_either_phase() {
     let moments: [fn(&Event) -> bool; 4] = [
         |event| matches!(event, Event::Phase { name } if name == "count words"),
-        |event| matches!(event, Event::Progress { done: 5, unit, .. } if unit == "passages"),
+        |event| matches!(event, Event::Progress { unit, .. } if unit == "passages"),
         |event| matches!(event, Event::Phase { name } if name == "merge"),
         |event| matches!(event, Event::Merge { done: 50, .. }),
     ];
@@ -276,7 +388,64 @@ fn training_stops_in_either_phase() {
         let result =
             train_bpe(&settings(2000, 2, false), texts, std::iter::empty(), None, &observer, &Ticking::default());
         assert!(matches!(result, Err(Error::Stopped)), "moment {at}");
-        // The progress beside the merge; a text that another thread had taken already.
+        // The progress beside the merge; texts that another thread had taken already.
         assert!(*observer.after.lock().unwrap() <= 1, "moment {at}");
     }
+}
+
+/// Counts the looks at whether to stop.
+#[derive(Default)]
+struct Watched(AtomicUsize);
+
+impl Observer for Watched {
+    fn on(&self, _event: Event) {}
+
+    fn stop_requested(&self) -> bool {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        false
+    }
+}
+
+#[test]
+fn there_is_a_look_for_every_so_much_work() {
+    // One text without an end of a line, which has to be normalized: nothing but the work itself asks.
+    let text = "The re\u{301}ceiver is pumped down. 12,345 ".repeat(40_000);
+    let (watched, clock) = (Watched::default(), SystemClock::default());
+    let settings = settings(262, 2, true);
+    let texts = [text.clone()].into_iter();
+    train_bpe(&settings, texts, std::iter::empty(), None, &watched, &clock).unwrap();
+    // Its bytes are passed four times: white-space words, normal form, lower case, pieces; each of them is a unit.
+    let looks = watched.0.load(Ordering::Relaxed);
+    assert!(looks >= 7 * text.len() / 2 / Looks::UNITS, "{looks} looks at {} bytes", text.len());
+
+    // Words that share nothing but their pairs: each merge passes through all of them.
+    let words = 60_000;
+    let text = (0..words).map(|n| format!(" zq{}", in_letters(n))).collect::<Vec<_>>().concat();
+    let count = |vocab_size: usize| {
+        let watched = Watched::default();
+        let settings = super::tests::settings(vocab_size, 2, false);
+        train_bpe(&settings, [text.clone()].into_iter(), std::iter::empty(), None, &watched, &clock).unwrap();
+        watched.0.load(Ordering::Relaxed)
+    };
+    // ` z` or `zq`, then both: two merges that look at 2 tokens of each word at least, with one look each beside them.
+    let (before, after) = (count(261), count(263));
+    assert!(after - before >= 2 + 2 * 2 * words / Looks::UNITS, "{before}, then {after}");
+}
+
+#[test]
+fn what_is_odd_is_told() {
+    let recorder = Recorder::default();
+    let texts = ["A [SEP] b [SEP] and [MASK].".to_owned(), "plain".to_owned()];
+    let settings = TokenizerSettings { pattern: SplitPattern::Cl100k, prefix_space: true, ..settings(5000, 2, false) };
+    let clock = SystemClock::default();
+    let trained = train_bpe(&settings, texts.iter().cloned(), std::iter::empty(), None, &recorder, &clock).unwrap();
+    assert_eq!(trained.special_in_text, [("[SEP]".to_owned(), 2), ("[MASK]".to_owned(), 1)]);
+    let warnings: Vec<String> = recorder
+        .events()
+        .into_iter()
+        .filter_map(|event| if let Event::Warning { text } = event { Some(text) } else { None })
+        .collect();
+    assert!(warnings[0].contains("before every piece"), "{warnings:?}");
+    assert!(warnings[1].contains("[SEP] 2 times, [MASK] 1 times"), "{warnings:?}");
+    assert!(warnings[2].contains("not 5000: no two neighbours are left that stand together 2 times"), "{warnings:?}");
 }

@@ -39,6 +39,8 @@ pub struct TokenizerPane {
     axes: RefCell<Axes>,
     /// The curve of the version under the cursor, and whose it is.
     curve: Option<(String, Series)>,
+    /// The curve of `WordPiece` beside it, where both were trained.
+    beside: Option<Series>,
     crosshair: Option<f64>,
     /// The difference that was asked for and is not there yet.
     waiting: Option<(String, String)>,
@@ -96,11 +98,12 @@ impl TokenizerPane {
     /// Keeps the curve of the version under the cursor.
     fn follow(&mut self, shared: &Shared) {
         let Some(version) = self.selected(shared) else {
-            self.curve = None;
+            (self.curve, self.beside) = (None, None);
             return;
         };
         if self.curve.as_ref().is_none_or(|(of, _)| *of != version.reference) {
             self.curve = Some((version.reference.clone(), curve_of(&version.details)));
+            self.beside = beside_of(&version.details);
             self.axes = RefCell::default();
         }
     }
@@ -154,6 +157,18 @@ fn curve_of(details: &Value) -> Series {
         }
     }
     series
+}
+
+/// The curve of `WordPiece` that a manifest keeps beside BPE's.
+fn beside_of(details: &Value) -> Option<Series> {
+    let points = details["compared"].as_array()?;
+    let mut series = Series::new(0.0);
+    for point in points {
+        if let (Some(size), Some(ratio)) = (point["vocab_size"].as_f64(), point["wordpiece"].as_f64()) {
+            series.append(size, ratio as f32);
+        }
+    }
+    Some(series)
 }
 
 impl Pane for TokenizerPane {

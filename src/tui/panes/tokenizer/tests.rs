@@ -77,6 +77,22 @@ fn a_training_is_shown_as_it_happens() {
 }
 
 #[test]
+fn a_growing_curve_marks_its_knee_and_where_it_meets_the_threshold() {
+    let mut model = with_versions();
+    training(&mut model);
+    let now = model.shared.now_ms;
+    let run = "20261124T115900Z-tokenizer-00aa".to_owned();
+    let values = Scalars::from([("ratio_heldout", 1.24), ("knee", 6261.0)]);
+    let point = Event::Scalar { step: 15_500, values };
+    let beside = Event::Scalar { step: 15_500, values: Scalars::from([("ratio_wordpiece", 1.4)]) };
+    let events = [point, beside].into_iter().map(|event| LoggedEvent { v: 1, t: now, event }).collect();
+    update(&mut model, Msg::Events(RunEvents { run, events, garbage: 0, reset: false, more: false }));
+    let screen = text(&draw(&model, 120, 40));
+    assert!(screen.contains("meets 1.25 at 15,500"), "{screen}");
+    assert!(screen.contains("1.240 at 15,500 tokens   knee so far 6,261"), "{screen}");
+}
+
+#[test]
 fn the_first_screen_says_what_to_press() {
     let mut model = model();
     update(&mut model, Msg::Artifacts(Artifacts { read: true, ..Artifacts::default() }));

@@ -15,6 +15,10 @@ use crate::tui::widgets::symbols::visible;
 
 /// The curve that a training draws.
 const HELDOUT: &str = "ratio_heldout";
+/// The scalar of the curve's knee so far.
+const KNEE: &str = "knee";
+/// The scalar of `WordPiece`, where it is trained beside BPE.
+const WORDPIECE: &str = "ratio_wordpiece";
 /// Where there are no unseen documents.
 const TRAIN: &str = "ratio_train";
 
@@ -62,7 +66,11 @@ fn title(pane: &TokenizerPane, training: Option<&LiveRun>, area: Rect, buffer: &
         return;
     };
     let wanted = run.settings["vocab_size"].as_u64().unwrap_or(0);
-    let kind = if area.width >= 100 { "BPE byte-level  " } else { "" };
+    let kind = match run.settings["kind"].as_str() {
+        _ if area.width < 100 => "",
+        Some("wordpiece") => "WordPiece  ",
+        _ => "BPE byte-level  ",
+    };
     let mut parts = vec![format!("{kind}{} wanted", thousands(wanted))];
     let mut share = None;
     match &run.progress {
@@ -126,8 +134,19 @@ fn chart(pane: &TokenizerPane, training: Option<&LiveRun>, area: Rect, buffer: &
         }
         return;
     };
-    let curves = [Curve { label: "", series, index: 0, shown: Shown::Raw }];
-    let threshold = format!("good: {THRESHOLD}");
+    let beside = match (training, &pane.beside) {
+        (Some(run), _) => run.scalars.get(WORDPIECE),
+        (None, beside) => beside.as_ref(),
+    };
+    let bpe = Curve { label: if beside.is_some() { "BPE" } else { "" }, series, index: 0, shown: Shown::Raw };
+    let beside = beside.filter(|series| !series.is_empty());
+    let wordpiece = beside.map(|series| Curve { label: "WordPiece", series, index: 1, shown: Shown::Raw });
+    let curves: Vec<Curve<'_>> = wordpiece.into_iter().chain([bpe]).collect();
+    // Of a finished training the line below the chart says it.
+    let threshold = match meets(series).filter(|_| training.is_some() && unseen) {
+        Some(size) => format!("meets {THRESHOLD} at {}", thousands(size)),
+        None => format!("good: {THRESHOLD}"),
+    };
     let levels = [Level { label: &threshold, y: THRESHOLD }];
     // Bytes alone make so many tokens that the sizes one can choose from would lie flat at the foot of the chart.
     let readable = series.values(Values::Raw).iter().position(|ratio| f64::from(*ratio) <= 2.0 * THRESHOLD);
@@ -141,6 +160,7 @@ fn chart(pane: &TokenizerPane, training: Option<&LiveRun>, area: Rect, buffer: &
         window,
         format: TickFormat::Count,
         crosshair: pane.crosshair,
+        name_ends: curves.len() > 1,
         ..Plot::default()
     };
     let place = Rect { y: area.y + 1, height: area.height.saturating_sub(3), ..area };
@@ -149,7 +169,7 @@ fn chart(pane: &TokenizerPane, training: Option<&LiveRun>, area: Rect, buffer: &
     let text = match pane.crosshair {
         Some(x) => plot
             .readings(x)
-            .next()
+            .last()
             .map(|reading| {
                 format!("{} tokens: {:.3} tokens per word", thousands(reading.point.x as u64), reading.point.y)
             })
@@ -159,12 +179,20 @@ fn chart(pane: &TokenizerPane, training: Option<&LiveRun>, area: Rect, buffer: &
     put(buffer, area.x + 1, foot, area.width.saturating_sub(2), &text, palette.style(Role::Text), palette);
 }
 
+/// The first size of a growing curve that leaves unseen documents whole enough.
+fn meets(series: &Series) -> Option<u64> {
+    let first = series.values(Values::Raw).iter().position(|ratio| f64::from(*ratio) <= THRESHOLD);
+    first.map(|at| series.x()[at] as u64)
+}
+
 /// The knee and the threshold, in words.
 fn summary(pane: &TokenizerPane, training: Option<&LiveRun>, series: &Series, shared: &Shared) -> String {
-    if training.is_some() {
+    if let Some(run) = training {
+        let knee = run.scalars.get(KNEE).and_then(Series::last);
+        let knee = knee.map(|knee| format!("   knee so far {}", thousands(knee.y as u64))).unwrap_or_default();
         return series
             .last()
-            .map(|last| format!("{:.3} at {} tokens", last.y, thousands(last.x as u64)))
+            .map(|last| format!("{:.3} at {} tokens{knee}", last.y, thousands(last.x as u64)))
             .unwrap_or_default();
     }
     let Some(version) = pane.selected(shared) else { return String::new() };
