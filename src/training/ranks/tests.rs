@@ -75,7 +75,8 @@ fn ranks_add_up_to_one() {
             if size < 9 {
                 // Four texts, or three: fewer than ranks.
                 for example in &mut examples {
-                    example.negatives.truncate(usize::from(objective == TRIPLET));
+                    let Example::Pair { negatives, .. } = example else { unreachable!("pairs alone") };
+                    negatives.truncate(usize::from(objective == TRIPLET));
                 }
             }
             let options = how(objective.clone(), micro_batch, 0.0, 3);
@@ -214,14 +215,17 @@ fn a_stopped_training_goes_on_to_the_same_losses_on_every_rank() {
 /// Gradients on two ranks of so many pairs, one of which has an empty query: the rank whose it is, and what comes of it.
 fn with_empty_query(pairs: u32) -> (usize, Error) {
     let mut examples = examples(pairs);
-    for example in &mut examples {
-        example.negatives.clear();
+    for (at, example) in examples.iter_mut().enumerate() {
+        let Example::Pair { query, negatives, .. } = example else { unreachable!("pairs alone") };
+        negatives.clear();
+        if at == 0 {
+            *query = text(0, 0);
+        }
     }
-    examples[0].query = text(0, 0);
     let encoder = encoder();
     let batch: Vec<&Example> = examples.iter().collect();
-    let queries = batch.iter().map(|example| &*example.query);
-    let texts: Vec<&[u32]> = queries.chain(batch.iter().map(|example| &*example.positive)).collect();
+    let side = |side: usize| batch.iter().filter_map(move |example| example.texts().nth(side));
+    let texts: Vec<&[u32]> = side(0).chain(side(1)).collect();
     let owner = deal(&texts, 2).iter().position(|share| share.contains(&0)).unwrap();
     let ranks = ranks(&encoder, 2);
     let result =
