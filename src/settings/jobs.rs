@@ -202,7 +202,7 @@ settings! {
         initial_alphabet: InitialAlphabet = InitialAlphabet::Bytes;
         /// Keep so many bytes only, the most frequent; text with others loses them. Default: no limit.
         limit_alphabet: Option<usize> = None, range 1..256, unit "bytes";
-        /// More special tokens, parted by commas, behind [PAD], [UNK], [CLS], [SEP] and [MASK].
+        /// More special tokens, parted by commas, behind `[PAD]`, `[UNK]`, `[CLS]`, `[SEP]` and `[MASK]`.
         special_tokens: Vec<String> = Vec::new();
         /// Memory for counted words; what is more is sorted, written to disk and merged in the end.
         count_memory: usize = 4096, range 1..1_000_000, unit "MiB";
