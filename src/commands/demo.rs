@@ -13,7 +13,7 @@ use crate::jobs::{
     self, CorpusJob, EvaluateJob, ExportJob, Job, PairsStructuralJob, Report, Target, TokenizerJob, TuneJob,
 };
 use crate::runs::{RunFolder, State, Status};
-use crate::settings::{InspectSettings, TokenizerSettings, TuneSettings};
+use crate::settings::{CorpusSettings, InspectSettings, TokenizerSettings, TuneSettings};
 use crate::tui::message::{Msg, Start};
 use crate::tui::model::PaneId;
 use crate::tui::runtime::Launcher as _;
@@ -22,8 +22,10 @@ use crate::workspace::{CONFIG_FILE, Kind, Source, Workspace, write_atomic};
 
 static SAMPLE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/sample-corpus");
 
+/// What the plant's operators ask, dealt into folds by document.
+const QUESTIONS: &str = "questions.tsv";
 /// A vocabulary that so few words can fill.
-const VOCABULARY: usize = 3000;
+const VOCABULARY: usize = 6000;
 
 pub(super) fn define() -> Command {
     Command::new("demo")
@@ -64,7 +66,9 @@ pub(super) fn workspace(invocation: &Invocation, fresh: bool) -> Result<Workspac
     unpack(&SAMPLE, &documents)?;
     let root = folder.join("workspace");
     if !root.join(CONFIG_FILE).is_file() {
-        super::corpus::create(invocation, &root, Source::Corpus(vec![documents]), CorpusJob::default())?;
+        let questions = documents.join(QUESTIONS).to_string_lossy().into_owned();
+        let settings = CorpusSettings { questions: Some(questions), ..CorpusSettings::default() };
+        super::corpus::create(invocation, &root, Source::Corpus(vec![documents]), CorpusJob { settings })?;
     }
     Ok(Workspace::open(&root)?)
 }

@@ -152,7 +152,7 @@ impl TuneJob {
         let options = self.options(context, &encoder);
         self.learn_from_text(context, &encoder, &passages, &options)?;
         let mut judge = |encoder: &Encoder| dev_set.as_ref().map_or(Ok(0.0), |dev| dev.mrr10(encoder, context));
-        let judged = dev_set.is_some().then(|| training::Judge { measure: "mrr10", score: &mut judge });
+        let judged = dev_set.is_some().then_some(training::Judge { measure: "mrr10", score: &mut judge });
         let ranks = training::Ranks::of(&encoder, &context.place.others)?;
         ranks.told().into_iter().for_each(|event| context.observer.on(event));
         let outcome =

@@ -51,6 +51,9 @@ fn manifest(folder: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(folder.join("manifest.json")).unwrap()).unwrap()
 }
 
+/// What a repository holds, by path.
+type Files = std::collections::BTreeMap<String, Vec<u8>>;
+
 #[test]
 fn a_base_is_downloaded_once_and_pinned() {
     let (home, hub) = (Home::new(), Hub::new());
@@ -137,7 +140,7 @@ fn what_cannot_be_had_is_told_with_the_ways_out() {
 #[test]
 fn what_cannot_be_used_is_refused_before_its_weights_come() {
     let home = Home::new();
-    let refused = |change: &dyn Fn(&mut std::collections::BTreeMap<String, Vec<u8>>)| {
+    let refused = |change: &dyn Fn(&mut Files)| {
         let mut files = files();
         change(&mut files);
         let hub = Hub::with(files, |_, _| Fault::None);

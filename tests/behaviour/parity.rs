@@ -96,7 +96,8 @@ fn ten_steps_are_those_of_sentence_transformers() {
         reference["batches"].as_array().unwrap().iter().map(|batch| examples(&encoder, batch)).collect();
     for (side, of) in [("queries", 0), ("passages", 1)] {
         for (expected, example) in reference["batch0_input_ids"][side].as_array().unwrap().iter().zip(&batches[0]) {
-            let ids = if of == 0 { &example.query } else { &example.positive };
+            let Example::Pair { query, positive, .. } = example else { unreachable!("pairs alone") };
+            let ids = if of == 0 { query } else { positive };
             let padded: Vec<u32> = expected.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect();
             assert_eq!(&padded[..ids.len()], &ids[..]);
             assert!(padded[ids.len()..].iter().all(|id| *id == 0));

@@ -208,7 +208,7 @@ impl Asked<'_> {
     /// A system's scores, seed by seed, question by question.
     fn take(&mut self, kind: SystemKind, name: &str, runs: &[Vec<Vec<f32>>]) {
         let ranked: Vec<_> = runs.iter().map(|scores| self.judge.rank(kind, name, None, scores)).collect();
-        let all: Vec<QueryScores> = ranked.iter().flat_map(|ranked| ranked.scores.iter().cloned()).collect();
+        let all: Vec<QueryScores> = ranked.iter().flat_map(|ranked| ranked.scores.iter().copied()).collect();
         let system = System::new(kind, name, None, Metrics::mean(&all));
         let questions = self.judge.clusters.len();
         let mean = |at: usize| ranked.iter().map(|ranked| ranked.scores[at].rr10).sum::<f64>() / ranked.len() as f64;
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn pieces_cover_every_word_and_the_best_one_counts() {
-        let long: String = (0..150).map(|n| format!("w{n} ")).collect();
+        let long = (0..150).map(|n| format!("w{n}")).collect::<Vec<_>>().join(" ");
         let pieces = Pieces::of(&["short", &long]);
         assert_eq!(pieces.of, [0, 1, 1, 1, 1]);
         assert!(pieces.texts[4].ends_with("w149") && pieces.texts[2].starts_with("w30 "));

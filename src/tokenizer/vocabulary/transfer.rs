@@ -141,10 +141,9 @@ impl Cutter<'_> {
     fn continuing(&self, text: &str, prefix: &str, rows: &mut Vec<u32>) {
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
-            let ends = rest.char_indices().map(|(at, c)| at + c.len_utf8()).rev();
-            let found = ends
-                .filter_map(|end| Some((end, self.tokenizer.token_to_id(&format!("{prefix}{}", &rest[..end]))?)))
-                .next();
+            let mut ends = rest.char_indices().map(|(at, c)| at + c.len_utf8()).rev();
+            let found =
+                ends.find_map(|end| Some((end, self.tokenizer.token_to_id(&format!("{prefix}{}", &rest[..end]))?)));
             // What the base cannot continue a word with says nothing.
             let end = found.map_or(first.len_utf8(), |(end, _)| end);
             rows.extend(found.map(|(_, id)| id));

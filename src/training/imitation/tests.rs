@@ -30,8 +30,10 @@ fn student(teacher: &Encoder) -> Encoder {
 }
 
 fn lessons(teacher: &Encoder, student: &Encoder, from: usize, count: usize) -> Lessons {
-    let text =
-        |at: usize| (0..4 + at % 5).map(|word| format!("w{} ", (at * 7 + word * 11) % WORDS)).collect::<String>();
+    let text = |at: usize| {
+        let words: Vec<String> = (0..4 + at % 5).map(|word| format!("w{}", (at * 7 + word * 11) % WORDS)).collect();
+        words.join(" ")
+    };
     let texts: Vec<String> = (from..from + count).map(text).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let tokens = |encoder: &Encoder| encoder.tokenize(&texts, Role::Passage).unwrap();

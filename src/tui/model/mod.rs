@@ -65,7 +65,7 @@ impl PaneId {
         match job {
             "tokenizer" => Self::Tokenizer,
             "pairs-structural" | "pairs-import" | "pairs-synthesize" | "pairs-review" => Self::Pairs,
-            "tune" | "align" | "distill" => Self::Tuning,
+            "tune" | "align" | "distill" | "ladder" => Self::Tuning,
             "evaluate" => Self::Compare,
             "corpus" => Self::Corpus,
             _ => Self::Runs,

@@ -7,7 +7,9 @@ use crate::tui::testing::{draw, in_16_colours, model, press, text};
 fn a_form_shows_what_a_parameter_means_and_the_command_line() {
     let mut model = model();
     press(&mut model, "4");
+    // Several jobs are of this pane: the first is chosen.
     press(&mut model, "n");
+    press(&mut model, "enter");
     for _ in 0..12 {
         press(&mut model, "down");
     }

@@ -4,6 +4,7 @@ pub(crate) mod hub;
 pub(crate) mod ollama;
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use assert_cmd::Command;
@@ -46,9 +47,43 @@ fn tail(text: &str) -> String {
     lines[lines.len().saturating_sub(15)..].join("\n")
 }
 
-/// The project's own sample documents.
+/// Twenty of the sample documents: enough for a cycle, few enough for a test.
+const DOCUMENTS: [&str; 20] = [
+    "compressors/economiser-and-two-stage.md",
+    "compressors/screw-compressor-slide-valve.md",
+    "compressors/startup-checklist.txt",
+    "compressors/thermosiphon-oil-cooling.md",
+    "condensers/evaporative-condenser.md",
+    "controls/fault-codes.jsonl",
+    "evaporators/defrost-schedules.txt",
+    "evaporators/hot-gas-defrost.md",
+    "evaporators/liquid-overfeed.md",
+    "glossary.csv",
+    "ru/ammiachnye-resivery.md",
+    "ru/ottaika-goryachim-gazom.md",
+    "ru/pusk-vintovogo-kompressora.txt",
+    "ru/utechka-ammiaka.md",
+    "safety/leak-detection.rst",
+    "safety/safety-relief.html",
+    "secondary/brine-chiller.md",
+    "secondary/glycol-loop.txt",
+    "vessels/high-pressure-receiver.md",
+    "vessels/oil-draining-ammonia.md",
+];
+
+/// A folder with some of the project's own sample documents.
 pub(crate) fn sample() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-corpus")
+    static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-corpus");
+        for document in DOCUMENTS {
+            let name = Path::new(document).file_name().unwrap();
+            std::fs::copy(from.join(document), folder.path().join(name)).unwrap();
+        }
+        folder
+    });
+    folder.path().to_owned()
 }
 
 /// A workspace over the sample documents.

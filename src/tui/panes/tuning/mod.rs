@@ -33,7 +33,7 @@ use crate::tui::widgets::plot::Axes;
 use crate::tui::widgets::symbols::visible;
 
 /// The jobs whose runs are shown.
-const JOBS: &[&str] = &["tune", "align", "distill"];
+const JOBS: &[&str] = &["tune", "align", "distill", "ladder"];
 /// How much curves are smoothed, in turn.
 const SMOOTHINGS: [f64; 4] = [0.0, 0.6, 0.9, 0.97];
 /// Columns that the crosshair moves when it moves far.

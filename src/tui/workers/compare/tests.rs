@@ -15,8 +15,8 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// A workspace over three of the sample documents.
 fn workspace(folder: &Path) -> Workspace {
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-corpus");
-    let paths: Vec<PathBuf> =
-        ["hot-gas-defrost.md", "brine-chiller.md", "glycol-loop.txt"].iter().map(|name| sample.join(name)).collect();
+    let names = ["evaporators/hot-gas-defrost.md", "secondary/brine-chiller.md", "secondary/glycol-loop.txt"];
+    let paths: Vec<PathBuf> = names.iter().map(|name| sample.join(name)).collect();
     let source = Source::Corpus(paths);
     let workspace = Workspace::create(folder, &Config::new("test", source.clone())).unwrap();
     let staged = workspace.stage(Kind::Corpus, "corpus").unwrap();
