@@ -7,18 +7,18 @@ use serde_json::{Value, json};
 
 use super::clients::Client;
 
-pub(in crate::support) struct Http {
-    pub(in crate::support) method: String,
-    pub(in crate::support) path: String,
+pub(crate) struct Http {
+    pub(crate) method: String,
+    pub(crate) path: String,
     /// Names in small letters, values as they came.
-    pub(in crate::support) headers: Vec<(String, String)>,
-    pub(in crate::support) body: Vec<u8>,
-    pub(in crate::support) close: bool,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) close: bool,
 }
 
 impl Http {
     /// `go_on` sends what a client waits for before its body.
-    pub(in crate::support) fn read(
+    pub(crate) fn read(
         stream: &mut impl BufRead,
         go_on: impl Fn(&[u8]) -> io::Result<()>,
     ) -> io::Result<Self> {
