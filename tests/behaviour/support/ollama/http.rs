@@ -18,10 +18,7 @@ pub(crate) struct Http {
 
 impl Http {
     /// `go_on` sends what a client waits for before its body.
-    pub(crate) fn read(
-        stream: &mut impl BufRead,
-        go_on: impl Fn(&[u8]) -> io::Result<()>,
-    ) -> io::Result<Self> {
+    pub(crate) fn read(stream: &mut impl BufRead, go_on: impl Fn(&[u8]) -> io::Result<()>) -> io::Result<Self> {
         let first = read_line(stream)?;
         let mut parts = first.split(' ');
         let method = parts.next().unwrap_or_default().to_owned();
