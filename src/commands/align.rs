@@ -1,13 +1,11 @@
-//! `lapidary align`, `lapidary distill` and `lapidary ladder`: other vocabularies and smaller students.
+//! `lapidary align`: another vocabulary in an encoder.
 
-use std::path::PathBuf;
-
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{ArgMatches, Command};
 
 use super::arguments::{settings, with_detach, with_settings};
 use super::{Answer, Invocation, Result};
-use crate::jobs::{AlignJob, AlignReport, DistillJob, DistillReport, Job, LadderJob};
-use crate::settings::{AlignSettings, DistillSettings, LadderSettings};
+use crate::jobs::{AlignJob, AlignReport, Job};
+use crate::settings::AlignSettings;
 
 pub(super) fn define() -> Command {
     let about = "Put another vocabulary into an encoder and align it to the encoder it was";
@@ -33,64 +31,4 @@ pub(super) fn plain(report: &AlignReport) -> String {
         report.train_s,
         report.texts
     )
-}
-
-pub(super) fn define_distill() -> Command {
-    let files = |name: &'static str, value: &'static str, help: &'static str| {
-        Arg::new(name)
-            .long(name)
-            .value_name(value)
-            .num_args(1..)
-            .action(ArgAction::Append)
-            .value_parser(clap::value_parser!(PathBuf))
-            .help(help)
-    };
-    let command = Command::new("distill")
-        .about("Train a small encoder to embed texts as a large one does")
-        .arg(files("corpus", "PATH", "Documents to learn from: files or folders (default: the workspace's corpus)"))
-        .arg(files(
-            "translations",
-            "FILE",
-            "Lines of an English text, a tab, and its translation: embedded as the English is",
-        ))
-        .arg(files("lines", "FILE", "Texts to learn from as they are, one a line: questions, titles"));
-    with_detach(with_settings::<DistillSettings>(command))
-}
-
-pub(super) fn run_distill(invocation: &Invocation, matches: &ArgMatches) -> Result<Answer> {
-    let workspace = invocation.workspace()?;
-    let paths = |name: &str| matches.get_many::<PathBuf>(name).into_iter().flatten().cloned().collect();
-    let job = DistillJob {
-        corpus: paths("corpus"),
-        translations: paths("translations"),
-        lines: paths("lines"),
-        settings: settings::<DistillSettings>(matches, Some(&workspace))?,
-    };
-    invocation.answer(&workspace, &Job::Distill(job), matches)
-}
-
-pub(super) fn plain_distill(report: &DistillReport) -> String {
-    format!(
-        "{}  {:.1} million parameters, {} dimensions   agreement with the teacher {:.3} before, {:.3} after   {} steps in {:.0} s on {} texts, {} of them translations",
-        report.artifact,
-        report.parameters as f64 / 1e6,
-        report.dim,
-        report.agreement_before,
-        report.agreement,
-        report.steps,
-        report.train_s,
-        report.texts,
-        report.translations
-    )
-}
-
-pub(super) fn define_ladder() -> Command {
-    let about = "Compare a vocabulary kept, extended and replaced, each aligned and tuned";
-    with_detach(with_settings::<LadderSettings>(Command::new("ladder").about(about)))
-}
-
-pub(super) fn run_ladder(invocation: &Invocation, matches: &ArgMatches) -> Result<Answer> {
-    let workspace = invocation.workspace()?;
-    let job = LadderJob { settings: settings::<LadderSettings>(matches, Some(&workspace))? };
-    invocation.answer(&workspace, &Job::Ladder(job), matches)
 }

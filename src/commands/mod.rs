@@ -7,6 +7,7 @@ mod arguments;
 mod compare;
 mod corpus;
 mod demo;
+mod distill;
 mod doctor;
 mod embed;
 mod evaluate;
@@ -14,6 +15,7 @@ mod export;
 mod foreground;
 mod inspect;
 mod invocation;
+mod ladder;
 mod output;
 mod pairs;
 mod runs;
@@ -117,8 +119,8 @@ const SUBCOMMANDS: &[Subcommand] = &[
     Subcommand { define: pairs::define, run: pairs::run },
     Subcommand { define: align::define, run: align::run },
     Subcommand { define: tune::define, run: tune::run },
-    Subcommand { define: align::define_ladder, run: align::run_ladder },
-    Subcommand { define: align::define_distill, run: align::run_distill },
+    Subcommand { define: ladder::define, run: ladder::run },
+    Subcommand { define: distill::define, run: distill::run },
     Subcommand { define: evaluate::define, run: evaluate::run },
     Subcommand { define: compare::define, run: compare::run },
     Subcommand { define: embed::define, run: embed::run },
