@@ -77,6 +77,7 @@ pub(super) fn prove(course: &Course<'_>, task: Task, chosen: Vocabulary) -> Resu
     let pieces = Pieces::of(&texts);
     let stemmed = scores_of_bm25(&texts, &queries, Analyzer::choose(None, &texts)?);
     let mut asked = Asked { judge: &judge, resamples: settings.resamples, seed: settings.seed, systems: Vec::new() };
+    let mut answers = Vec::new();
     let mut arms = vec![Vocabulary::Keep];
     arms.extend((chosen != Vocabulary::Keep).then_some(chosen));
     for vocabulary in arms {
@@ -105,11 +106,20 @@ pub(super) fn prove(course: &Course<'_>, task: Task, chosen: Vocabulary) -> Resu
             }
         }
         let [untuned, tuned, fused, whole, fused_whole] = runs;
-        asked.take(SystemKind::Base, &name(vocabulary, UNTUNED), &untuned);
-        asked.take(SystemKind::Tuned, &name(vocabulary, TUNED), &tuned);
-        asked.take(SystemKind::Tuned, &name(vocabulary, PIECES), &whole);
-        asked.take(SystemKind::Fusion, &name(vocabulary, FUSED), &fused);
-        asked.take(SystemKind::Fusion, &name(vocabulary, FUSED_PIECES), &fused_whole);
+        // What the kept vocabulary was before tuning is what all others are compared with.
+        let kind = if vocabulary == Vocabulary::Keep { SystemKind::Base } else { SystemKind::Tuned };
+        answers.push((0, kind, UNTUNED, vocabulary, untuned));
+        answers.push((1, SystemKind::Tuned, PIECES, vocabulary, whole));
+        answers.push((2, SystemKind::Tuned, TUNED, vocabulary, tuned));
+        let after_the_chosen = usize::from(vocabulary != chosen);
+        answers.push((3 + after_the_chosen, SystemKind::Fusion, FUSED, vocabulary, fused));
+        answers.push((5, SystemKind::Fusion, FUSED_PIECES, vocabulary, fused_whole));
+    }
+    // Systems of a kind stand together. Whoever shows an evaluation takes the last tuned model and the first fusion for what it
+    // is about: those of the chosen arm.
+    answers.sort_by_key(|(place, ..)| *place);
+    for (_, kind, what, vocabulary, runs) in answers {
+        asked.take(kind, &name(vocabulary, what), &runs);
     }
     asked.take(SystemKind::Bm25, "BM25", std::slice::from_ref(&stemmed));
     let deltas = asked.deltas(chosen);
@@ -229,6 +239,7 @@ impl Asked<'_> {
         if chosen != Vocabulary::Keep {
             wanted = vec![
                 (arm(TUNED), keep(TUNED)),
+                (arm(TUNED), keep(UNTUNED)),
                 (arm(UNTUNED), keep(UNTUNED)),
                 (arm(PIECES), keep(PIECES)),
                 (arm(FUSED), keep(FUSED)),

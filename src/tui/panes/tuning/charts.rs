@@ -15,6 +15,8 @@ use crate::tui::shared::Shared;
 use crate::tui::widgets::line::{put, put_parts};
 use crate::tui::widgets::plot::{Curve, Happening, Level, Plot, Rule, Scale, Shown as Drawn};
 
+/// The mean cosine between a student's embeddings and its teacher's, as alignment and distillation report it.
+pub(super) const AGREEMENT: &str = "agreement";
 /// Steps of which the share of clipped gradients is told.
 const RECENT: usize = 1000;
 /// More epochs than these have no rule each.
@@ -98,12 +100,17 @@ pub(super) fn draw(
 }
 
 fn curve<'a>(chart: Chart, run: &'a Shown<'a>, runs: usize, curves: &'a Curves) -> Option<Curve<'a>> {
-    let series = curves.get(run.live?, chart.name())?;
+    let live = run.live?;
+    let series = curves.get(live, if chart == Chart::Dev { measure(live) } else { chart.name() })?;
     let shown = match chart {
         Chart::Loss | Chart::Norm if series.smoothing() > 0.0 => Drawn::Both,
         _ => Drawn::Raw,
     };
-    let label = if runs == 1 { "tuned" } else { &run.name };
+    let label = match runs {
+        1 if measure(live) == AGREEMENT => "student",
+        1 => "tuned",
+        _ => &run.name,
+    };
     Some(Curve { label, series, index: run.index, shown })
 }
 
@@ -117,9 +124,15 @@ fn nothing(chart: Chart, open: &Shown<'_>) -> &'static str {
     }
 }
 
+/// What a run is judged by: questions, or how well a student agrees with its teacher.
+fn measure(live: &LiveRun) -> &'static str {
+    let agrees = live.evals.contains_key(AGREEMENT) && !live.evals.contains_key(Chart::Dev.name());
+    if agrees { AGREEMENT } else { Chart::Dev.name() }
+}
+
 /// The base's score, before the first step.
 pub(super) fn base(live: &LiveRun) -> Option<f64> {
-    first(live.evals.get("mrr10")?)
+    first(live.evals.get(measure(live))?)
 }
 
 /// BM25's score on the same questions.
@@ -134,7 +147,7 @@ fn first(series: &Series) -> Option<f64> {
 
 /// The best score after the first step, and its step.
 pub(super) fn tuned(live: &LiveRun) -> Option<(f64, f64)> {
-    let series = live.evals.get("mrr10")?;
+    let series = live.evals.get(measure(live))?;
     let scores =
         series.x().iter().zip(series.values(Values::Raw)).filter(|(step, score)| **step > 0.0 && score.is_finite());
     let best = scores.reduce(|best, next| if next.1 > best.1 { next } else { best });
@@ -146,7 +159,8 @@ fn levels(chart: Chart, runs: &[Shown<'_>]) -> Vec<Level<'static>> {
     let mut levels = Vec::new();
     match chart {
         Chart::Dev => {
-            levels.extend(open.and_then(base).map(|y| Level { label: "base", y }));
+            let label = if open.is_some_and(|live| measure(live) == AGREEMENT) { "before" } else { "base" };
+            levels.extend(open.and_then(base).map(|y| Level { label, y }));
             levels.extend(open.and_then(by_words).map(|y| Level { label: "BM25", y }));
             let pinned = runs.iter().find(|run| run.baseline && run.index > 0).and_then(|run| tuned(run.live?));
             levels.extend(pinned.map(|(_, y)| Level { label: "baseline", y }));
@@ -248,6 +262,9 @@ fn loss_title(pane: &TuningPane, live: &LiveRun, shared: &Shared) -> Vec<(String
 fn dev_title(live: &LiveRun, synthetic: bool, shared: &Shared) -> Vec<Vec<(String, Style)>> {
     let (base, by_words) = (base(live), by_words(live));
     let full = |name: &str, gap: &str| dev_wording(name, gap, base, by_words, live, shared);
+    if measure(live) == AGREEMENT {
+        return vec![full("agreement with the teacher", "   "), full("agreement", "  "), full("agreement", " ")];
+    }
     if !synthetic {
         return vec![
             full("MRR@10 on dev", "   "),
@@ -277,10 +294,11 @@ fn dev_wording(
     let palette = &shared.palette;
     let (text, dim) = (palette.style(Role::Text), palette.style(Role::Dim));
     let mut parts = vec![head(name, shared)];
-    parts.extend(base.map(|base| (format!("{gap}base {}", fixed(base)), dim)));
+    let (before, after) = if measure(live) == AGREEMENT { ("before", "now") } else { ("base", "tuned") };
+    parts.extend(base.map(|base| (format!("{gap}{before} {}", fixed(base)), dim)));
     parts.extend(by_words.map(|score| (format!("{gap}BM25 {}", fixed(score)), dim)));
     let Some((_, best)) = tuned(live) else { return parts };
-    parts.push((format!("{gap}tuned {}", fixed(best)), text));
+    parts.push((format!("{gap}{after} {}", fixed(best)), text));
     let Some(base) = self::base(live) else { return parts };
     let gain = best - base;
     let (glyph, word, role) = match fixed(gain.abs()).as_str() {

@@ -35,7 +35,7 @@ pub(super) fn short(value: f64) -> String {
 /// A value at the crosshair, as its kind is written.
 pub(super) fn reading(name: &str, value: f64) -> String {
     match name {
-        "loss" | "mrr10" | "mrr10_bm25" => fixed(value),
+        "loss" | "mrr10" | "mrr10_bm25" | "agreement" => fixed(value),
         _ => short(value),
     }
 }

@@ -16,7 +16,7 @@ use crate::tui::model::{Model, update};
 use crate::tui::palette::{Background, Charset, Depth};
 use crate::tui::testing::{draw, in_16_colours, model, text};
 
-use self::told::{start, status, told};
+use self::told::{scalar, start, status, told};
 
 const NOW: u64 = 1_795_521_600_000;
 const STEP_MS: u64 = 1_000;
@@ -95,6 +95,27 @@ fn a_run_in_the_middle() {
     insta::assert_snapshot!("tuning_120x40_ansi16", in_16_colours(&mut model, 120, 40));
     model.shared.palette = Palette::PLAINEST;
     insta::assert_snapshot!("tuning_80x24_ascii", text(&draw(&model, 80, 24)));
+}
+
+#[test]
+fn an_alignment_shows_how_far_the_student_agrees() {
+    let mut run = status("20261124-115600-align-cccc", "aligned", State::Running, begun(20));
+    run.job = "align".into();
+    let mut model = with(vec![run]);
+    let score = |step: u64| 0.95 - 0.13 * (-(step as f64) / 5.0).exp();
+    let eval = |step| Event::Eval { step, values: [("agreement", score(step))].into() };
+    let mut events = vec![Event::Start { job: "align".into(), settings: json!({}), device: "cpu".into() }, eval(0)];
+    events.extend((1..=20).flat_map(|step| [scalar(step, 40, 50.0), eval(step)]));
+    let logged =
+        events.into_iter().enumerate().map(|(at, event)| LoggedEvent { v: 1, t: begun(20) + at as u64, event });
+    take(&mut model, "20261124-115600-align-cccc", logged.collect(), true);
+    for (width, height) in [(80, 24), (120, 40)] {
+        let screen = text(&draw(&model, width, height));
+        for part in ["agreement", "before 0.820", "now 0.948"] {
+            assert!(screen.contains(part), "{part}: {screen}");
+        }
+        assert!(!screen.contains("dev") && !screen.contains("MRR"), "{screen}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::charts::{self, Chart};
+use super::charts::{self, AGREEMENT, Chart};
 use super::{Shown, TuningPane, header, moves, name, questions, readings};
 use crate::runs::Status;
 use crate::tui::keymap::{Action, Context};
@@ -37,7 +37,8 @@ pub(super) fn draw(pane: &TuningPane, area: Rect, buffer: &mut Buffer, shared: &
     moves::keep_up(pane, open.live);
     let lives: Vec<&LiveRun> = runs.iter().filter_map(|run| run.live).collect();
     let mut curves = pane.curves.borrow_mut();
-    curves.prepare(pane.axis, &lives, &Chart::ALL.map(Chart::name));
+    let names: Vec<&'static str> = Chart::ALL.into_iter().map(Chart::name).chain([AGREEMENT]).collect();
+    curves.prepare(pane.axis, &lives, &names);
 
     let wide = area.width + 2 >= WIDE;
     let four = wide && area.height >= TALL;
