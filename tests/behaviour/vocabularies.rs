@@ -109,5 +109,6 @@ fn a_student_is_distilled_from_its_teacher() {
         ["distill", "--teacher", teacher, "--layers", "1", "--hidden", "64", "--from", "scratch", "--name", "slim"];
     let distilled = json(&mut here(&[&scratch[..], &short].concat()));
     assert_eq!(distilled["dim"], 384, "{distilled}");
-    json(here(&["embed", "--model", "slim", "--to"]).arg(place.folder.path().join("vectors.npy")));
+    let vectors = place.folder.path().join("vectors.npy");
+    json(&mut here(&["embed", "--model", "slim", "--to", vectors.to_str().unwrap()]));
 }
