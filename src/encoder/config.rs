@@ -117,6 +117,8 @@ impl BertConfig {
         json["architectures"] = serde_json::json!(["BertModel"]);
         json["model_type"] = "bert".into();
         json["hidden_act"] = "gelu".into();
+        // Means nothing to a trained model; candle-transformers does not read a configuration without it.
+        json["initializer_range"] = 0.02.into();
         json["position_embedding_type"] = "absolute".into();
         json
     }

@@ -36,17 +36,27 @@ fn a_workspace_is_looked_over() {
         assert!(finding(&all, about)["text"].as_str().is_some_and(|text| !text.is_empty()), "{about}");
     }
     assert_eq!(finding(&all, "hub")["mark"], "ok");
-    // Five of the twenty sample documents are Russian, which the embedded base spells.
-    let languages: Vec<&Value> =
-        all["groups"].as_array().unwrap().iter().find(|group| group["group"] == "base").unwrap()["findings"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .collect();
-    let russian = languages.iter().find(|finding| finding["text"].as_str().unwrap().contains("Russian")).unwrap();
-    assert_eq!(russian["mark"], "warn");
-    assert!(russian["fix"].as_str().unwrap().contains("intfloat/multilingual-e5-small"), "{russian}");
-    assert!(languages.iter().any(|finding| finding["mark"] == "ok"), "English it reads: {languages:?}");
+    // The embedded base reads both languages of the sample, and spells Greek.
+    let language = |all: &Value, name: &str| -> Value {
+        let groups = all["groups"].as_array().unwrap();
+        let base = groups.iter().find(|group| group["group"] == "base").unwrap();
+        let mut findings = base["findings"].as_array().unwrap().iter();
+        findings.find(|finding| finding["text"].as_str().unwrap().contains(name)).unwrap().clone()
+    };
+    for name in ["English", "Russian"] {
+        assert_eq!(language(&all, name)["mark"], "ok", "{name}: {all}");
+    }
+    let documents = place.folder.path().join("greek");
+    std::fs::create_dir(&documents).unwrap();
+    let text =
+        "Η αντλία λαδιού έχει φθαρεί και πρέπει να αντικατασταθεί πριν από την επόμενη εκκίνηση του συμπιεστή.\n";
+    std::fs::write(documents.join("antlia.txt"), text.repeat(3)).unwrap();
+    let root = place.folder.path().join("greek-workspace");
+    crate::support::json(lapidary().arg("init").arg(&root).arg("--corpus").arg(&documents));
+    let (_, greek) = told(lapidary().arg("doctor").arg("--workspace").arg(&root));
+    let greek = language(&greek, "Greek");
+    assert_eq!(greek["mark"], "warn");
+    assert!(greek["fix"].as_str().unwrap().contains("intfloat/multilingual-e5-small"), "{greek}");
     let ollama = finding(&all, "Ollama");
     assert!(ollama["mark"] == "warn" && ollama["fix"].as_str().unwrap().contains("ollama serve"), "{ollama}");
     assert!(finding(&all, "questions")["text"].as_str().unwrap().contains("none of them asked by people"));

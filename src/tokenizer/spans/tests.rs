@@ -11,7 +11,7 @@ use tokenizers::{Normalizer, PostProcessorWrapper};
 use super::*;
 use crate::progress::{Silent, SystemClock};
 use crate::settings::TokenizerSettings;
-use crate::tokenizer::{Counter, hostile, train_bpe};
+use crate::tokenizer::{Counter, hostile, train_bpe, train_wordpiece};
 
 const LINES: [&str; 4] = [
     "Purge the non-condensables through the thermosiphon oil cooler before each restart.",
@@ -21,8 +21,9 @@ const LINES: [&str; 4] = [
 ];
 
 fn word_piece() -> Tokenizer {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/base-encoder/tokenizer.json");
-    Tokenizer::from_file(file).unwrap()
+    let settings = TokenizerSettings { vocab_size: 420, min_frequency: 1, lowercase: true, ..Default::default() };
+    let texts = LINES.iter().cycle().take(12).map(|line| (*line).to_owned());
+    train_wordpiece(&settings, texts, std::iter::empty(), &[], &Silent).unwrap().0
 }
 
 fn byte_level(lowercase: bool) -> Tokenizer {
