@@ -8,12 +8,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
+use half::f16;
 use safetensors::tensor::TensorView;
 use serde_json::{Value, json};
 
 use super::tokenizer_files::tokenizer_files;
 use super::{Error, Result};
 use crate::encoder::{Activation, Encoder, Pooling, Prompts};
+use crate::settings::Stored;
 use crate::tokenizer::Tokenizer;
 use crate::workspace::{Error as WorkspaceError, write_atomic, write_json_atomic};
 
@@ -53,6 +55,8 @@ pub struct FolderContents {
     pub max_length: usize,
     /// `README.md`.
     pub card: String,
+    /// The format of the weights.
+    pub stored: Stored,
 }
 
 /// Writes an encoder as a sentence-transformers folder, made where it is not there.
@@ -89,12 +93,13 @@ impl FolderContents {
             prompts: encoder.prompts().clone(),
             max_length: encoder.max_length(),
             card: card.to_owned(),
+            stored: Stored::F32,
         })
     }
 
     /// Writes the folder: each file whole or not at all, `modules.json`, by which a reader knows the folder, last.
     pub fn write(&self, folder: &Path) -> Result<()> {
-        write_weights(&folder.join("model.safetensors"), &self.tensors)?;
+        write_weights(&folder.join("model.safetensors"), &self.tensors, self.stored)?;
         write_json_atomic(&folder.join("config.json"), &self.config)?;
         let pad_id = self.config["pad_token_id"].as_u64().unwrap_or_default() as u32;
         for (name, text) in tokenizer_files(&self.tokenizer, self.max_length, pad_id)? {
@@ -114,7 +119,7 @@ impl FolderContents {
         modules.add("Transformer");
         self.write_pooling(&folder.join(modules.add("Pooling")))?;
         if let Some(dense) = &self.dense {
-            dense.write(&folder.join(modules.add("Dense")))?;
+            dense.write(&folder.join(modules.add("Dense")), self.stored)?;
         }
         if self.normalize {
             // A folder with nothing in it: sentence-transformers makes it and does not look into it.
@@ -150,7 +155,7 @@ impl Dense {
         Ok(Self { weight, bias: None, activation: Activation::Identity })
     }
 
-    fn write(&self, folder: &Path) -> Result<()> {
+    fn write(&self, folder: &Path, stored: Stored) -> Result<()> {
         let (out_features, in_features) = self.weight.dims2()?;
         let config = json!({
             "in_features": in_features,
@@ -161,7 +166,7 @@ impl Dense {
         write_json_atomic(&folder.join("config.json"), &config)?;
         let mut tensors = BTreeMap::from([("linear.weight".to_owned(), self.weight.clone())]);
         tensors.extend(self.bias.clone().map(|bias| ("linear.bias".to_owned(), bias)));
-        write_weights(&folder.join("model.safetensors"), &tensors)
+        write_weights(&folder.join("model.safetensors"), &tensors, stored)
     }
 }
 
@@ -180,19 +185,27 @@ impl Modules {
     }
 }
 
-/// Writes tensors as f32, wherever they are, in `PyTorch`'s name.
-fn write_weights(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
+/// Writes tensors, wherever they are, in `PyTorch`'s name.
+fn write_weights(path: &Path, tensors: &BTreeMap<String, Tensor>, stored: Stored) -> Result<()> {
     let failed = |problem: String| Error::Weights { path: path.to_owned(), problem };
     let bytes = tensors
         .iter()
         .map(|(name, tensor)| {
             let values = tensor.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
-            Ok((name, tensor.dims().to_vec(), values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>()))
+            let bytes: Vec<u8> = match stored {
+                Stored::F32 => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+                Stored::F16 => values.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect(),
+            };
+            Ok((name, tensor.dims().to_vec(), bytes))
         })
         .collect::<Result<Vec<_>>>()?;
+    let format = match stored {
+        Stored::F32 => safetensors::Dtype::F32,
+        Stored::F16 => safetensors::Dtype::F16,
+    };
     let views = bytes
         .iter()
-        .map(|(name, shape, bytes)| Ok((name, TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes)?)))
+        .map(|(name, shape, bytes)| Ok((name, TensorView::new(format, shape.clone(), bytes)?)))
         .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
         .map_err(|error| failed(error.to_string()))?;
     // transformers refuses a file that does not say so.

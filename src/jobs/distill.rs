@@ -10,7 +10,7 @@ use super::{Context, Error, Result, export};
 use crate::corpus::{self, Corpus};
 use crate::encoder::reference::{self, Found};
 use crate::encoder::{BertConfig, Cut, DimHead, Encoder};
-use crate::export::write_sentence_transformers;
+use crate::export::FolderContents;
 use crate::progress::peak_rss_mib;
 use crate::settings::{Beginning, CorpusSettings, DistillSettings};
 use crate::tokenizer;
@@ -107,7 +107,8 @@ impl DistillJob {
 
         let staged = context.workspace.stage(Kind::Model, &settings.name)?;
         let card = export::card(&settings.name, &inputs, serde_json::to_value(settings).ok().as_ref(), None);
-        write_sentence_transformers(&student, &card.render(), staged.path())?;
+        let stored = settings.stored;
+        FolderContents { stored, ..FolderContents::of(&student, &card.render())? }.write(staged.path())?;
         let details = json!({
             "dim": student.dim(), "texts": texts, "translations": translations, "distillation": outcome,
             "parameters": student.parameters().count(),
