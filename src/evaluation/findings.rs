@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{Delta, PerQuery, Result, System, SystemKind};
+use super::{Delta, Ladder, PerQuery, Result, System, SystemKind};
 use crate::workspace::Error;
 
 /// What was measured, read back.
@@ -27,6 +27,9 @@ pub struct Findings {
     /// Each question's ranks, in the order of the questions.
     #[serde(skip)]
     pub per_query: Vec<PerQuery>,
+    /// The arms, where vocabularies were compared.
+    #[serde(skip)]
+    pub ladder: Option<Ladder>,
 }
 
 impl Findings {
@@ -42,6 +45,7 @@ impl Findings {
                 serde_json::from_str(line).map_err(|error| broken(&path, &format!("line {}: {error}", at + 1)))?;
             findings.per_query.push(row);
         }
+        findings.ladder = Ladder::read(folder)?;
         Ok(findings)
     }
 

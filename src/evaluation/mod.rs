@@ -4,6 +4,7 @@ mod asked;
 mod comparison;
 mod contenders;
 mod findings;
+mod ladder;
 mod metrics;
 mod overlap;
 mod significance;
@@ -15,6 +16,9 @@ pub use asked::newest_questions;
 pub use comparison::{Delta, PerQuery, System, SystemKind, compare};
 pub use contenders::{Contender, base_of, contenders, newest_tuned};
 pub use findings::Findings;
+#[cfg(test)]
+pub(crate) use ladder::tests::WRITTEN as LADDER_WRITTEN;
+pub use ladder::{Ladder, Rung};
 pub use metrics::{Metrics, QueryScores, score};
 pub use overlap::{Overlap, by_overlap, lexical_overlap};
 pub use significance::{Significance, paired_test};

@@ -146,6 +146,7 @@ mod tests {
                 delta("BM25 + cold@v1, scores", "BM25 english", both - words),
                 delta("BM25 + cold@v1, scores", "cold@v1", both - tuned),
             ],
+            ladder: None,
             per_query: Vec::new(),
         }
     }

@@ -12,8 +12,8 @@ mod value;
 pub use jobs::{
     AlignSettings, Beginning, CorpusSettings, DistillSettings, Documents, DocumentsToUse, EvaluateSettings,
     InitialAlphabet, InspectSettings, Interpolation, LadderSettings, Loss, Negatives, Normalization,
-    PairsImportSettings, PairsSettings, PairsSynthesisSettings, Precision, RoundTripBy, SplitPattern, TokenizerKind,
-    TokenizerSettings, TripletDistance, TuneSettings, Vocabulary,
+    PairsImportSettings, PairsSettings, PairsSynthesisSettings, Precision, RoundTripBy, SplitPattern, Stored,
+    TokenizerKind, TokenizerSettings, TripletDistance, TuneSettings, Vocabulary,
 };
 pub use table::{JOBS, JobTable, Operand, words};
 pub use value::{Choice, Value};

@@ -281,7 +281,7 @@ impl Counter {
     }
 
     /// What a word is split into behind a blank, as text; bytes that are no whole character as `<D0>`.
-    fn pieces(&self, word: &str) -> Vec<String> {
+    pub fn pieces(&self, word: &str) -> Vec<String> {
         let Ok(encoding) = self.tokenizer.encode_char_offsets(format!(" {word}"), false) else { return Vec::new() };
         let byte_level = matches!(self.tokenizer.get_decoder(), Some(DecoderWrapper::ByteLevel(_)));
         let piece = |token: &String| if byte_level { text_of_bytes(token) } else { token.clone() };

@@ -42,6 +42,7 @@ pub(in crate::jobs) fn change_vocabulary(
         Vocabulary::Replace => {
             let found = tokenizer_for(context, change.tokenizer)?;
             let tokenizer = tokenizer::load(&found.path)?;
+            warn_of_special(context, &tokenizer, &found.reference, texts);
             replaced(context, base, tokenizer, &found, change.keep_case).map(Some)
         }
     }
@@ -54,6 +55,30 @@ fn tokenizer_for(context: &Context<'_>, wanted: Option<&str>) -> Result<Found> {
         ));
     }
     Ok(reference::tokenizer(context.workspace, wanted)?)
+}
+
+/// A special token that stands in the documents as text is read there as what it marks: that is said.
+fn warn_of_special(context: &Context<'_>, tokenizer: &Tokenizer, name: &str, texts: &[&str]) {
+    let mut special: Vec<String> = tokenizer
+        .get_added_tokens_decoder()
+        .into_values()
+        .filter(|token| token.special)
+        .map(|token| token.content)
+        .collect();
+    special.sort_unstable();
+    let count = |token: &String| texts.iter().map(|text| text.matches(token.as_str()).count()).sum::<usize>();
+    let found: Vec<String> = special
+        .iter()
+        .map(|token| (token, count(token)))
+        .filter(|(_, count)| *count > 0)
+        .map(|(token, count)| format!("{token} {count} times"))
+        .collect();
+    if !found.is_empty() {
+        context.observer.on(Event::warning(format!(
+            "the documents hold special tokens of {name} as text: {}; the encoder reads them there as what they mark",
+            found.join(", ")
+        )));
+    }
 }
 
 fn replaced(

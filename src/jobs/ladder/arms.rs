@@ -1,16 +1,19 @@
 //! An arm: a vocabulary, aligned and tuned with one seed after another.
 
+use std::collections::BTreeMap;
+
 use super::Arm;
 use super::cost::Cost;
 use crate::corpus::{Corpus, Fold, Passage};
 use crate::encoder::Encoder;
 use crate::encoder::reference::Found;
 use crate::jobs::imitation::choose_precision;
-use crate::jobs::tune::dev::DevSet;
+use crate::jobs::tune::dev::{DevSet, mrr10};
 use crate::jobs::tune::{MAX_LENGTH, TuneJob, examples};
 use crate::jobs::{Context, Error, Result};
 use crate::pairs::{self, Row};
 use crate::progress::Event;
+use crate::retrieval::{Analyzer, Bm25};
 use crate::settings::{Choice as _, LadderSettings, TuneSettings, Vocabulary};
 use crate::training::{self, Checkpoints};
 use crate::workspace::{Artifact, Input, Kind};
@@ -52,7 +55,8 @@ impl<'a> Course<'a> {
             None => workspace.newest(Kind::Pairs)?,
         };
         // Said before hours are spent on the other arms.
-        if settings.tokenizer.is_none() && workspace.newest(Kind::Tokenizer).is_err() {
+        let replaces = settings.arms.contains(&Vocabulary::Replace);
+        if replaces && settings.tokenizer.is_none() && workspace.newest(Kind::Tokenizer).is_err() {
             return Err(Error::refused(
                 "the ladder needs a tokenizer to replace the base's: `lapidary tokenizer train` makes one, or name one with --tokenizer",
             ));
@@ -81,6 +85,27 @@ impl<'a> Course<'a> {
         let mut inputs = vec![self.found.input("base"), self.pairs.input("pairs")];
         inputs.extend(self.found.weights("base weights"));
         inputs
+    }
+
+    /// How BM25 reads words: stemmed by the rules of the passages' language or as they are, whichever finds more on dev.
+    pub(super) fn analyzer(&self) -> Result<Analyzer> {
+        // Test passages stay out of sight.
+        let (ids, texts): (Vec<String>, Vec<&str>) = self
+            .passages
+            .iter()
+            .filter(|passage| passage.fold != Fold::Test)
+            .map(|passage| (passage.id.clone(), passage.text.as_str()))
+            .unzip();
+        let relevant: Vec<BTreeMap<String, u32>> =
+            self.dev.iter().map(|row| row.passages().map(|id| (id.to_owned(), 1)).collect()).collect();
+        let score = |analyzer| {
+            let index = Bm25::index(texts.iter().copied(), analyzer);
+            let found: Vec<_> = self.dev.iter().map(|row| index.search(&row.query, &ids, 10)).collect();
+            mrr10(&found, &ids, &relevant)
+        };
+        let (stemmed, plain) = (score(Analyzer::choose(None, &texts)?), score(Analyzer::plain()));
+        self.context.observer.on(Event::note(format!("BM25 on dev: {stemmed:.3} stemmed, {plain:.3} plain")));
+        if plain > stemmed { Ok(Analyzer::plain()) } else { Ok(Analyzer::choose(None, &texts)?) }
     }
 
     /// The tuning of an arm with its so-manyth seed.
@@ -189,9 +214,4 @@ impl<'a> Course<'a> {
         }
         Ok(encoder)
     }
-}
-
-/// The passages that no training saw.
-pub(super) fn unseen(passages: &[Passage]) -> Vec<&str> {
-    passages.iter().filter(|passage| passage.fold == Fold::Test).map(|passage| passage.text.as_str()).collect()
 }

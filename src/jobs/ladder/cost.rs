@@ -2,12 +2,11 @@
 
 use serde::Serialize;
 
-use super::arms::unseen;
 use crate::corpus::Passage;
 use crate::encoder::{Encoder, Role};
-use crate::jobs::{Context, Error, Result};
+use crate::jobs::splitting::Splitting;
+use crate::jobs::{Context, Result};
 use crate::progress::{Event, Silent};
-use crate::tokenizer::{Counter, Fragmentation};
 
 /// Times that the passages are embedded to time it; the median counts.
 const ROUNDS: usize = 3;
@@ -34,18 +33,8 @@ pub struct Cost {
 impl Cost {
     pub(super) fn of(context: &Context<'_>, encoder: &Encoder, passages: &[Passage]) -> Result<Self> {
         context.observer.on(Event::phase("time"));
-        let mut whole = encoder.tokenizer().clone();
-        whole.with_truncation(None).map_err(|error| Error::refused(error.to_string()))?;
-        let counted = Counter::new(whole.clone()).count(&unseen(passages))?;
-        let counted = counted.into_iter().fold(Fragmentation::default(), |all, one| Fragmentation {
-            words: all.words + one.words,
-            tokens: all.tokens + one.tokens,
-        });
+        let splitting = Splitting::of(encoder.tokenizer(), passages, encoder.max_length())?;
         let texts: Vec<&str> = passages.iter().map(|passage| passage.text.as_str()).collect();
-        let lengths = whole
-            .encode_batch_fast(texts.clone(), true)
-            .map_err(|error| Error::refused(format!("tokenizing: {error}")))?;
-        let cut = lengths.iter().filter(|encoding| encoding.len() > encoder.max_length()).count();
         let timed = &texts[..texts.len().min(TIMED)];
         let (mut seconds, mut tokens) = (Vec::new(), 0);
         for _ in 0..=ROUNDS {
@@ -62,8 +51,8 @@ impl Cost {
         let median = seconds[seconds.len() / 2];
         Ok(Self {
             tokens: encoder.config().vocab_size,
-            tokens_per_word: counted.ratio(),
-            truncated: cut as f64 / passages.len().max(1) as f64,
+            tokens_per_word: splitting.tokens_per_word,
+            truncated: splitting.cut_short,
             tokens_per_s: tokens as f64 / median,
             passages_per_s: timed.len() as f64 / median,
             model_mib: (encoder.parameters().count() * 4) as f64 / f64::from(1 << 20),

@@ -82,7 +82,8 @@ impl LadderJob {
             return Err(Error::refused(format!("{}: no test questions to ask", task.name)));
         }
         let mut arms = Vec::new();
-        for vocabulary in ARMS {
+        let wanted = |arm: &Vocabulary| *arm == Vocabulary::Keep || settings.arms.contains(arm);
+        for vocabulary in ARMS.into_iter().filter(wanted) {
             let arm = course.arm(vocabulary)?;
             context.observer.on(Event::note(format!(
                 "{}: {:.3} untuned, {:.3} tuned on dev; {:.2} tokens per word, {:.0} % of the passages cut short, {:.0} passages/s",

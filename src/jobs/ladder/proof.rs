@@ -8,7 +8,7 @@ use crate::evaluation::{self, Delta, Metrics, PerQuery, QueryScores, System, Sys
 use crate::jobs::Result;
 use crate::jobs::evaluate::{Judge, Task, scores_of_bm25, scores_of_model};
 use crate::progress::Event;
-use crate::retrieval::{self, Analyzer};
+use crate::retrieval;
 use crate::settings::{Choice as _, Vocabulary};
 use crate::workspace::Digest;
 
@@ -50,6 +50,11 @@ pub struct Proof {
 }
 
 impl Proof {
+    /// The ranking by words.
+    pub(super) fn bm25(&self) -> Option<&Proven> {
+        self.systems.iter().find(|proven| proven.system.kind == SystemKind::Bm25)
+    }
+
     /// A system by its name.
     pub(super) fn system(&self, name: &str) -> Option<&Proven> {
         self.systems.iter().find(|proven| proven.system.name == name)
@@ -75,7 +80,9 @@ pub(super) fn prove(course: &Course<'_>, task: Task, chosen: Vocabulary) -> Resu
     let queries: Vec<&str> = task.questions.iter().map(|question| question.text.as_str()).collect();
     let judge = Judge::new(&task);
     let pieces = Pieces::of(&texts);
-    let stemmed = scores_of_bm25(&texts, &queries, Analyzer::choose(None, &texts)?);
+    let analyzer = course.analyzer()?;
+    let bm25 = format!("BM25 {}", analyzer.name());
+    let by_words = scores_of_bm25(&texts, &queries, analyzer);
     let mut asked = Asked { judge: &judge, resamples: settings.resamples, seed: settings.seed, systems: Vec::new() };
     let mut answers = Vec::new();
     let mut arms = vec![Vocabulary::Keep];
@@ -94,7 +101,7 @@ pub(super) fn prove(course: &Course<'_>, task: Task, chosen: Vocabulary) -> Resu
                     continue;
                 }
                 let fused = |scores: &[Vec<f32>]| {
-                    let both = stemmed.iter().zip(scores);
+                    let both = by_words.iter().zip(scores);
                     both.map(|(a, b)| retrieval::fuse_standardised(a, b)).collect::<Vec<_>>()
                 };
                 let of_pieces = embed(&pieces.texts(), Role::Passage)?;
@@ -121,8 +128,8 @@ pub(super) fn prove(course: &Course<'_>, task: Task, chosen: Vocabulary) -> Resu
     for (_, kind, what, vocabulary, runs) in answers {
         asked.take(kind, &name(vocabulary, what), &runs);
     }
-    asked.take(SystemKind::Bm25, "BM25", std::slice::from_ref(&stemmed));
-    let deltas = asked.deltas(chosen);
+    asked.take(SystemKind::Bm25, &bm25, std::slice::from_ref(&by_words));
+    let deltas = asked.deltas(chosen, &bm25);
     let per_query = asked.per_query(&task);
     let systems = asked.systems.into_iter().map(|asked| asked.proven).collect();
     let (queries, passages) = (task.questions.len(), task.passages.len());
@@ -231,7 +238,7 @@ impl Asked<'_> {
         self.systems.push(Answered { proven, rr, first: first.unwrap_or_default() });
     }
 
-    fn deltas(&self, chosen: Vocabulary) -> Vec<Delta> {
+    fn deltas(&self, chosen: Vocabulary, bm25: &str) -> Vec<Delta> {
         let find = |wanted: &str| self.systems.iter().find(|answered| answered.proven.system.name == wanted);
         let keep = |what| name(Vocabulary::Keep, what);
         let arm = |what| name(chosen, what);
@@ -246,8 +253,9 @@ impl Asked<'_> {
                 (arm(TUNED), arm(UNTUNED)),
             ];
         }
-        wanted.push((arm(TUNED), "BM25".to_owned()));
-        wanted.push((arm(FUSED), "BM25".to_owned()));
+        for what in [TUNED, FUSED, FUSED_PIECES] {
+            wanted.push((arm(what), bm25.to_owned()));
+        }
         let compare = |(a, b): (String, String)| {
             let (of_a, of_b) = (find(&a)?, find(&b)?);
             let names = (a.as_str(), b.as_str());

@@ -122,7 +122,7 @@ pub(super) fn recommendation(arms: &[Arm], chosen: Vocabulary, proof: &Proof) ->
         systems.max_by(|a, b| a.system.metrics.mrr10.total_cmp(&b.system.metrics.mrr10))
     };
     if let (Some(fused), Some(alone), Some(bm25)) =
-        (best_of([FUSED, FUSED_PIECES]), best_of([TUNED, PIECES]), proof.system("BM25"))
+        (best_of([FUSED, FUSED_PIECES]), best_of([TUNED, PIECES]), proof.bm25())
     {
         let [fused_mrr, alone, bm25] = [fused, alone, bm25].map(|proven| proven.system.metrics.mrr10);
         if fused_mrr > alone.max(bm25) {

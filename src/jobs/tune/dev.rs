@@ -111,7 +111,7 @@ impl DevSet {
 }
 
 /// The mean reciprocal rank of the first relevant passage among ten, over questions.
-pub(super) fn mrr10(rankings: &[Vec<Hit>], ids: &[String], relevant: &[BTreeMap<String, u32>]) -> f64 {
+pub(in crate::jobs) fn mrr10(rankings: &[Vec<Hit>], ids: &[String], relevant: &[BTreeMap<String, u32>]) -> f64 {
     let rr = rankings.iter().zip(relevant).map(|(hits, relevant)| {
         let ranking: Vec<&str> = hits.iter().map(|hit| ids[hit.passage].as_str()).collect();
         evaluation::score(&ranking, relevant).rr10

@@ -22,9 +22,9 @@ settings! {
         passage_words: usize = 180, range 20..2000, unit "words";
         /// Jaccard similarity of 5-word shingles from which two passages are near-duplicates.
         duplicate_threshold: f64 = 0.8, range 0.5..1.0;
-        /// Share of the documents whose questions choose the best checkpoint.
+        /// Share of the passages, dealt by document, whose questions choose the best checkpoint.
         dev_share: f64 = 0.1, range 0.0..0.5;
-        /// Share of the documents whose questions are asked once, at the end.
+        /// Share of the passages, dealt by document, whose questions are asked once, at the end.
         test_share: f64 = 0.1, range 0.0..0.5;
         /// A table with the columns document and fold (such as a table of questions), which fixes the folds of the documents that
         /// it names; the others are dealt.

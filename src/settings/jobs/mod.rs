@@ -12,4 +12,4 @@ pub use evaluate::EvaluateSettings;
 pub use pairs::{PairsImportSettings, PairsSettings, PairsSynthesisSettings, RoundTripBy};
 pub use tokenizer::{InitialAlphabet, InspectSettings, Normalization, SplitPattern, TokenizerKind, TokenizerSettings};
 pub use tune::{Interpolation, Loss, Negatives, Precision, TripletDistance, TuneSettings};
-pub use vocabulary::{AlignSettings, Beginning, DistillSettings, LadderSettings, Vocabulary};
+pub use vocabulary::{AlignSettings, Beginning, DistillSettings, LadderSettings, Stored, Vocabulary};

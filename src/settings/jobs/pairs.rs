@@ -87,7 +87,7 @@ settings! {
     PairsImportSettings for "pairs-import" {
         /// The artifact's name.
         name: String = "imported".to_owned();
-        /// Seed of the choice of dev queries where the files name none.
+        /// Seed of the folds of passages that the corpus lacks, where the files name none.
         seed: u64 = 13;
     }
 }

@@ -63,6 +63,8 @@ settings! {
 settings! {
     /// Comparing what may become of a base's vocabulary: kept, extended, replaced, each tuned.
     LadderSettings for "ladder" {
+        /// What is compared; the kept vocabulary always is.
+        arms: Vec<Vocabulary> = vec![Vocabulary::Keep, Vocabulary::Extend, Vocabulary::Replace];
         /// The model to start from: an artifact's name, a folder, or `embedded`.
         base: String = "embedded".to_owned();
         /// The training pairs: an artifact's name; default: the newest.
@@ -116,6 +118,16 @@ choice! {
     }
 }
 
+choice! {
+    /// The floating-point format that weights are kept in.
+    Stored {
+        /// As they were trained.
+        F32 = "f32",
+        /// Half the room; values keep three digits.
+        F16 = "f16",
+    }
+}
+
 settings! {
     /// Distilling a smaller encoder from a larger one.
     DistillSettings for "distill" {
@@ -149,6 +161,8 @@ settings! {
         precision: Option<Precision> = None;
         /// Stop after so many steps.
         max_steps: Option<usize> = None, range 1..100_000_000, unit "steps";
+        /// The floating-point format that the student is written in.
+        stored: Stored = Stored::F32;
         /// The student's name.
         name: String = "distilled".to_owned();
         /// Seed of every random choice.

@@ -140,6 +140,8 @@ actions! {
     Smooth = "smooth",
     /// Other models.
     Models = "models",
+    /// What each vocabulary came to.
+    Ladder = "ladder",
     /// The questions that were won and lost.
     Questions = "questions",
     /// What made it, from what.

@@ -90,6 +90,7 @@ pub const TABLE: &[Binding] = &[
     bind(C::Compare, &["right", "l"], A::Right, "", "the system to the right"),
     bind(C::Compare, &["o"], A::Models, "models", "compare other models"),
     bind(C::Compare, &["t"], A::Tokenizer, "", "how each tokenizer splits the query"),
+    bind(C::Compare, &["v"], A::Ladder, "", "what keeping, extending and replacing the vocabulary came to"),
     bind(C::Compare, &["n"], A::New, "evaluate", "judge the models on the held-out questions"),
 
     bind(C::Runs, &["x"], A::Stop, "stop", "stop at the next safe point; it can be resumed"),

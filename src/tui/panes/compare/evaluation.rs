@@ -151,6 +151,14 @@ fn sentences(pane: &ComparePane, width: u16, shared: &Shared) -> Vec<Line> {
                 text,
                 role: Role::Text,
             }));
+            if let Some(ladder) = &judged.findings.ladder {
+                let key = shared.keymap.key(Context::Compare, Action::Ladder).unwrap_or_default();
+                for text in
+                    wrap(&visible(&format!("{} {key} shows each vocabulary.", ladder.recommendation), palette), room)
+                {
+                    lines.push(Line { mark: None, text, role: Role::Text });
+                }
+            }
         }
         Some(Err(problem)) => say(&format!("The newest evaluation cannot be read: {problem}"), Role::Warning),
         None if running(shared).is_some() => say("The models are being judged.", Role::Dim),

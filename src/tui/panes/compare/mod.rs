@@ -170,6 +170,19 @@ impl ComparePane {
         true
     }
 
+    /// The arms of a comparison of vocabularies.
+    fn show_ladder(&self, shared: &Shared) -> Vec<Effect> {
+        let ladder = self.findings().and_then(|judged| Some((judged, judged.findings.ladder.as_ref()?)));
+        let Some((judged, ladder)) = ladder else {
+            let key = shared.keymap.key(Context::Tuning, Action::New).unwrap_or_default();
+            let text = format!("no vocabularies were compared: start `ladder` in the tuning pane ({key})");
+            return vec![Effect::Say(text)];
+        };
+        let title = format!("Vocabularies: {}", judged.reference);
+        let lines = ladder.table().lines().map(str::to_owned).collect();
+        vec![Effect::Open(Box::new(Overlay::Text { title, lines, scroll: Scroll::default() }))]
+    }
+
     fn choose_models(&self, shared: &Shared) -> Vec<Effect> {
         let mut rows = vec![("embedded".to_owned(), "embedded    the base that every lapidary carries".to_owned())];
         for model in &shared.artifacts.models {
@@ -257,6 +270,7 @@ impl Pane for ComparePane {
                 Vec::new()
             }
             Action::Models => self.choose_models(shared),
+            Action::Ladder => self.show_ladder(shared),
             Action::Tokenizer => {
                 self.splitting = !self.splitting;
                 Vec::new()

@@ -302,3 +302,23 @@ fn an_evaluation_of_older_documents_is_named_stale() {
     let screen = text(&draw(&model, 80, 24));
     assert!(screen.contains("The documents changed since this was measured: n judges the models anew."), "{screen}");
 }
+
+#[test]
+fn a_ladder_shows_what_each_vocabulary_came_to() {
+    let mut model = ready();
+    press(&mut model, "v");
+    let screen = text(&draw(&model, 120, 40));
+    assert!(screen.contains("no vocabularies were compared"), "{screen}");
+    let mut compared = judged();
+    compared.findings.ladder = serde_json::from_str(crate::evaluation::LADDER_WRITTEN).ok();
+    answer(&mut model, Answer::Judged { number: 1, judged: Some(Ok(compared)) });
+    let screen = text(&draw(&model, 120, 40));
+    assert!(screen.contains("Replace the vocabulary") && screen.contains("v shows each vocabulary"), "{screen}");
+    press(&mut model, "v");
+    for (width, height) in [(80, 24), (120, 40)] {
+        let screen = text(&draw(&model, width, height));
+        for part in ["Vocabularies: evaluation@v2", "> replace", "passages cut short", "97.1 %", "0.540"] {
+            assert!(screen.contains(part), "{part}: {screen}");
+        }
+    }
+}

@@ -113,6 +113,7 @@ pub(super) fn judged() -> Judged {
             delta(FUSED, "BM25 english", 0.038, 0.0021, (90, 250, 53)),
             delta(FUSED, TUNED, 0.202, 0.00005, (230, 120, 43)),
         ],
+        ladder: None,
         per_query: questions.iter().enumerate().map(row).collect(),
     };
     let verdict = Verdict::of(&findings);
