@@ -103,7 +103,9 @@ fn choose(shared: &Shared) -> Vec<Effect> {
 /// How a set was made, in a word.
 fn made(version: &Version) -> &str {
     match version.job.as_str() {
-        "corpus" => "from BEIR",
+        // They came with the documents: in a retrieval set, or in a table.
+        "corpus" if version.reference.starts_with("beir@") => "from BEIR",
+        "corpus" => "from a table",
         job => job.strip_prefix("pairs-").map_or(job, |job| match job {
             "import" => "imported",
             "review" => "reviewed",
