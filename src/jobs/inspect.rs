@@ -69,7 +69,10 @@ pub fn inspect(context: &Context<'_>, settings: &InspectSettings, paths: &[PathB
     let found = reference::tokenizer(context.workspace, settings.tokenizer.as_deref())?;
     let counter = Counter::new(tokenizer::load(&found.path)?);
     context.observer.on(Event::phase("count tokens"));
-    let trained_here = found.artifact.as_ref().is_some_and(|artifact| artifact.id.kind == Kind::Tokenizer);
+    // One that was trained on all documents has seen them all.
+    let judged_apart = found.artifact.as_ref().is_some_and(|artifact| {
+        artifact.id.kind == Kind::Tokenizer && artifact.manifest.settings["documents"] != "all"
+    });
     let (mut counts, folds) =
         if paths.is_empty() { count_corpus(context, &counter)? } else { count_files(context, &counter, paths)? };
     let total: Fragmentation = counts.iter().fold(Fragmentation::default(), |sum, (_, count)| sum + *count);
@@ -82,7 +85,7 @@ pub fn inspect(context: &Context<'_>, settings: &InspectSettings, paths: &[PathB
         ratio: total.ratio(),
         verdict: total.verdict(),
         unseen: folds
-            .filter(|_| trained_here)
+            .filter(|_| judged_apart)
             .map(|(train, rest)| Unseen { ratio_train: train.ratio(), ratio_heldout: rest.ratio() }),
         worst: counter.worst(settings.worst),
         per_document: counts

@@ -300,7 +300,9 @@ fn holds_a_terminal() {
     terminal.wait_for("DOCUMENTS");
     // A job by its form, as it stands.
     terminal.press("4n");
-    terminal.wait_for("Fine-tune an encoder");
+    terminal.wait_for("Start which job?");
+    terminal.press("\r");
+    terminal.wait_for("tune: Fine-tune an encoder");
     terminal.press("\r");
     terminal.wait_for("started 20");
     std::fs::write(told, terminal.child.process_id().unwrap().to_string()).unwrap();
