@@ -23,8 +23,8 @@ const QUESTIONS: &str = "questions.tsv";
 /// The pairs that come of them.
 const PAIRS: &str = "questions";
 /// Passes over the documents' own sentences, then over the questions: chosen on questions of the train and dev folds alone.
-const CLOZE: f64 = 0.5;
-const EPOCHS: f64 = 4.0;
+const CLOZE: f64 = 1.5;
+const EPOCHS: f64 = 3.0;
 /// A vocabulary that so few words can fill.
 const VOCABULARY: usize = 6000;
 
