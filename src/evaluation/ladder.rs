@@ -2,51 +2,59 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Result;
+use crate::settings::{Choice as _, Vocabulary};
 use crate::workspace::Error;
 
 /// The arms, and what to do.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Ladder {
     /// Each vocabulary that was tried.
-    pub arms: Vec<Rung>,
+    pub arms: Vec<Arm>,
     /// The one that is best on dev.
-    pub chosen: String,
+    pub chosen: Vocabulary,
     /// What to do, in words.
     pub recommendation: String,
     /// How often each was trained.
     pub seeds: usize,
 }
 
-/// A vocabulary, what it costs to use and what it scores on dev; means over seeds.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct Rung {
-    /// `keep`, `extend`, `replace`.
-    pub vocabulary: String,
-    /// Its tokens.
-    pub tokens: usize,
-    /// Tokens per word on unseen documents.
-    pub tokens_per_word: f64,
-    /// Share of the passages that are cut short.
-    pub truncated: f64,
-    /// Tokens embedded a second.
-    pub tokens_per_s: f64,
-    /// Passages embedded a second.
-    pub passages_per_s: f64,
-    /// Size of the weights in f32, MiB.
-    pub model_mib: f64,
-    /// The mean cosine to the base's embeddings after alignment, where there was one.
+/// What was measured of a vocabulary without the test questions; means over seeds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Arm {
+    /// What became of the base's vocabulary.
+    pub vocabulary: Vocabulary,
+    /// What it costs to use.
+    #[serde(flatten)]
+    pub cost: Cost,
+    /// The mean cosine to the base's embeddings of held-out texts, after alignment; none: there was nothing to align.
     pub agreement: Option<f64>,
     /// MRR@10 on dev before tuning.
     pub dev_untuned: f64,
     /// After tuning.
     pub dev_tuned: f64,
+    /// That of each seed.
+    pub dev_by_seed: Vec<f64>,
 }
 
-/// A measure: its name, and how it is written.
-type Row<'a> = (&'a str, &'a dyn Fn(&Rung) -> String);
+/// Tokens, time and room.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Tokens in the vocabulary.
+    pub tokens: usize,
+    /// Tokens per word on documents held out for the test.
+    pub tokens_per_word: f64,
+    /// Share of all passages of which not all tokens are read.
+    pub truncated: f64,
+    /// Tokens embedded a second, tokenizing included.
+    pub tokens_per_s: f64,
+    /// Passages embedded a second, tokenizing included.
+    pub passages_per_s: f64,
+    /// Size of the weights in f32, MiB.
+    pub model_mib: f64,
+}
 
 impl Ladder {
     /// Reads it from an evaluation's folder; none where the evaluation is of another kind.
@@ -60,40 +68,42 @@ impl Ladder {
             .map(Some)
             .map_err(|error| Error::malformed(&path, format!("{error}; run `lapidary ladder` again")).into())
     }
+}
 
-    /// The arms side by side, a measure a line, within 80 columns; then what to do.
-    pub fn table(&self) -> String {
-        let mut text = format!("{:<28}", "");
-        for rung in &self.arms {
-            let mark = if rung.vocabulary == self.chosen { "> " } else { "" };
-            text.push_str(&format!("{:>13}", format!("{mark}{}", rung.vocabulary)));
+/// A measure: its name, and how it is written.
+type Row<'a> = (&'a str, &'a dyn Fn(&Arm) -> String);
+
+/// The arms side by side, a measure a line, within 80 columns.
+pub fn arms_table(arms: &[Arm], chosen: Vocabulary, seeds: usize) -> String {
+    let mut text = format!("{:<28}", "");
+    for arm in arms {
+        let mark = if arm.vocabulary == chosen { "> " } else { "" };
+        text.push_str(&format!("{:>13}", format!("{mark}{}", arm.vocabulary.word())));
+    }
+    text.push('\n');
+    let rows: [Row<'_>; 9] = [
+        ("tokens in the vocabulary", &|arm| arm.cost.tokens.to_string()),
+        ("tokens per word, unseen", &|arm| format!("{:.3}", arm.cost.tokens_per_word)),
+        ("passages cut short", &|arm| format!("{:.1} %", 100.0 * arm.cost.truncated)),
+        ("tokens a second", &|arm| format!("{:.0}", arm.cost.tokens_per_s)),
+        ("passages a second", &|arm| format!("{:.1}", arm.cost.passages_per_s)),
+        ("weights in f32, MiB", &|arm| format!("{:.1}", arm.cost.model_mib)),
+        ("agreement with the base", &|arm| {
+            arm.agreement.map_or_else(|| "-".to_owned(), |cosine| format!("{cosine:.3}"))
+        }),
+        ("MRR@10 on dev, untuned", &|arm| format!("{:.3}", arm.dev_untuned)),
+        ("MRR@10 on dev, tuned", &|arm| format!("{:.3}", arm.dev_tuned)),
+    ];
+    for (name, of) in rows {
+        text.push_str(&format!("{name:<28}"));
+        for arm in arms {
+            text.push_str(&format!("{:>13}", of(arm)));
         }
         text.push('\n');
-        let rows: [Row<'_>; 9] = [
-            ("tokens in the vocabulary", &|rung| rung.tokens.to_string()),
-            ("tokens per word, unseen", &|rung| format!("{:.3}", rung.tokens_per_word)),
-            ("passages cut short", &|rung| format!("{:.1} %", 100.0 * rung.truncated)),
-            ("tokens a second", &|rung| format!("{:.0}", rung.tokens_per_s)),
-            ("passages a second", &|rung| format!("{:.1}", rung.passages_per_s)),
-            ("weights, MiB", &|rung| format!("{:.1}", rung.model_mib)),
-            ("agreement with the base", &|rung| {
-                rung.agreement.map_or_else(|| "-".to_owned(), |cosine| format!("{cosine:.3}"))
-            }),
-            ("MRR@10 on dev, untuned", &|rung| format!("{:.3}", rung.dev_untuned)),
-            ("MRR@10 on dev, tuned", &|rung| format!("{:.3}", rung.dev_tuned)),
-        ];
-        for (name, of) in rows {
-            text.push_str(&format!("{name:<28}"));
-            for rung in &self.arms {
-                text.push_str(&format!("{:>13}", of(rung)));
-            }
-            text.push('\n');
-        }
-        let seeds = if self.seeds == 1 { "one seed".to_owned() } else { format!("means of {} seeds", self.seeds) };
-        text.push_str(&format!("{seeds}; > is the best on dev, which was asked the test beside keep\n"));
-        text.push_str(&format!("\n{}\n", self.recommendation));
-        text
     }
+    let told = if seeds == 1 { "one seed".to_owned() } else { format!("means of {seeds} seeds") };
+    text.push_str(&format!("{told}; > is the best on dev, which was asked the test beside keep\n"));
+    text
 }
 
 #[cfg(test)]
@@ -113,9 +123,10 @@ pub(crate) mod tests {
         assert_eq!(Ladder::read(folder.path()).unwrap(), None);
         std::fs::write(folder.path().join("ladder.json"), WRITTEN).unwrap();
         let ladder = Ladder::read(folder.path()).unwrap().unwrap();
-        let table = ladder.table();
+        let table = arms_table(&ladder.arms, ladder.chosen, ladder.seeds);
         assert!(table.lines().all(|line| line.chars().count() <= 78), "{table}");
-        for part in ["> replace", "97.1 %", "0.882", "0.540", "Replace the vocabulary"] {
+        assert_eq!(ladder.recommendation, "Replace the vocabulary: tuned, it beats the kept one.");
+        for part in ["> replace", "97.1 %", "0.882", "0.540"] {
             assert!(table.contains(part), "{part}: {table}");
         }
         std::fs::write(folder.path().join("ladder.json"), "{").unwrap();

@@ -18,7 +18,7 @@ pub use contenders::{Contender, base_of, contenders, newest_tuned};
 pub use findings::Findings;
 #[cfg(test)]
 pub(crate) use ladder::tests::WRITTEN as LADDER_WRITTEN;
-pub use ladder::{Ladder, Rung};
+pub use ladder::{Arm, Cost, Ladder, arms_table};
 pub use metrics::{Metrics, QueryScores, score};
 pub use overlap::{Overlap, by_overlap, lexical_overlap};
 pub use significance::{Significance, paired_test};

@@ -32,7 +32,7 @@ pub use evaluate::{EvaluateJob, EvaluateReport};
 pub use export::{ExportJob, ExportReport, Target};
 pub use fit::{LanguageFit, fit};
 pub use inspect::{InspectReport, inspect};
-pub use ladder::{Arm, LadderJob, LadderReport, Proof, Proven};
+pub use ladder::{LadderJob, LadderReport, Proof, Proven};
 pub use pairs::{PairsImportJob, PairsReport, PairsStructuralJob};
 pub use review::{ReviewJob, ReviewReport};
 pub use splitting::{Resplit, Splitting, TokenizerChange, tokenizer_change};

@@ -42,8 +42,7 @@ pub struct Resplit {
 impl Splitting {
     /// Counts; `max_length` is what the encoder reads of a text, special tokens included.
     pub(super) fn of(tokenizer: &Tokenizer, passages: &[Passage], max_length: usize) -> Result<Self> {
-        let mut whole = tokenizer.clone();
-        whole.with_truncation(None).map_err(|error| Error::refused(error.to_string()))?;
+        let whole = untruncated(tokenizer)?;
         let unseen: Vec<&str> =
             passages.iter().filter(|passage| passage.fold == Fold::Test).map(|passage| passage.text.as_str()).collect();
         let counted = Counter::new(whole.clone()).count(&unseen)?;
@@ -54,6 +53,19 @@ impl Splitting {
         let cut = lengths.iter().filter(|encoding| encoding.len() > max_length).count();
         Ok(Self { tokens_per_word: counted.ratio(), cut_short: cut as f64 / passages.len().max(1) as f64 })
     }
+}
+
+/// A tokenizer that reads texts to their end.
+pub(super) fn untruncated(tokenizer: &Tokenizer) -> Result<Tokenizer> {
+    let mut whole = tokenizer.clone();
+    whole.with_truncation(None).map_err(|error| Error::refused(error.to_string()))?;
+    Ok(whole)
+}
+
+/// Tokens of a text, special tokens included.
+pub(super) fn tokens_of(tokenizer: &Tokenizer, text: &str) -> Result<usize> {
+    let encoding = tokenizer.encode_fast(text, true).map_err(|error| Error::refused(format!("tokenizing: {error}")))?;
+    Ok(encoding.len())
 }
 
 /// What the newest tokenizer trained here changes, beside that of a base; `words` of those that cost most are shown.

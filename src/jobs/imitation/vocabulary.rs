@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::super::{Context, Error, Result};
 use crate::encoder::Encoder;
 use crate::encoder::reference::{self, Found};
+use crate::jobs::splitting::untruncated;
 use crate::progress::Event;
 use crate::settings::Vocabulary;
 use crate::tokenizer::{self, Tokenizer};
@@ -118,8 +119,7 @@ fn replaced(
 fn extended(context: &Context<'_>, base: &Encoder, texts: &[&str], most: usize) -> Result<Changed> {
     context.observer.on(Event::phase("count words"));
     // Whole texts are read, whatever length the encoder is set to.
-    let mut plain = base.tokenizer().clone();
-    plain.with_truncation(None).map_err(|error| Error::refused(error.to_string()))?;
+    let plain = untruncated(base.tokenizer())?;
     let words = tokenizer::costly_words(&plain, texts, most)?;
     if words.len() < most {
         context.observer.on(Event::warning(format!(

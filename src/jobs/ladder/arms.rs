@@ -1,19 +1,17 @@
 //! An arm: a vocabulary, aligned and tuned with one seed after another.
 
-use std::collections::BTreeMap;
-
-use super::Arm;
-use super::cost::Cost;
-use crate::corpus::{Corpus, Fold, Passage};
+use super::cost::cost_of;
+use crate::corpus::{Corpus, Passage};
 use crate::encoder::Encoder;
 use crate::encoder::reference::Found;
+use crate::evaluation::Arm;
 use crate::jobs::imitation::choose_precision;
-use crate::jobs::tune::dev::{DevSet, mrr10};
+use crate::jobs::tune::dev::{DevSet, choose_analyzer};
 use crate::jobs::tune::{MAX_LENGTH, TuneJob, examples};
 use crate::jobs::{Context, Error, Result};
 use crate::pairs::{self, Row};
 use crate::progress::Event;
-use crate::retrieval::{Analyzer, Bm25};
+use crate::retrieval::Analyzer;
 use crate::settings::{Choice as _, LadderSettings, TuneSettings, Vocabulary};
 use crate::training::{self, Checkpoints};
 use crate::workspace::{Artifact, Input, Kind};
@@ -87,25 +85,9 @@ impl<'a> Course<'a> {
         inputs
     }
 
-    /// How BM25 reads words: stemmed by the rules of the passages' language or as they are, whichever finds more on dev.
+    /// How BM25 is to read words.
     pub(super) fn analyzer(&self) -> Result<Analyzer> {
-        // Test passages stay out of sight.
-        let (ids, texts): (Vec<String>, Vec<&str>) = self
-            .passages
-            .iter()
-            .filter(|passage| passage.fold != Fold::Test)
-            .map(|passage| (passage.id.clone(), passage.text.as_str()))
-            .unzip();
-        let relevant: Vec<BTreeMap<String, u32>> =
-            self.dev.iter().map(|row| row.passages().map(|id| (id.to_owned(), 1)).collect()).collect();
-        let score = |analyzer| {
-            let index = Bm25::index(texts.iter().copied(), analyzer);
-            let found: Vec<_> = self.dev.iter().map(|row| index.search(&row.query, &ids, 10)).collect();
-            mrr10(&found, &ids, &relevant)
-        };
-        let (stemmed, plain) = (score(Analyzer::choose(None, &texts)?), score(Analyzer::plain()));
-        self.context.observer.on(Event::note(format!("BM25 on dev: {stemmed:.3} stemmed, {plain:.3} plain")));
-        if plain > stemmed { Ok(Analyzer::plain()) } else { Ok(Analyzer::choose(None, &texts)?) }
+        choose_analyzer(self.context, &self.dev, &self.passages)
     }
 
     /// The tuning of an arm with its so-manyth seed.
@@ -153,7 +135,7 @@ impl<'a> Course<'a> {
                 .ok_or_else(|| Error::refused("the dev questions' passages are not in the corpus"))?;
             untuned += dev.mrr10(&encoder, &context)? / self.settings.seeds as f64;
             if cost.is_none() {
-                cost = Some(Cost::of(&context, &encoder, &self.passages)?);
+                cost = Some(cost_of(&context, &encoder, &self.passages)?);
             }
             checkpoints.part(State::Untuned.part()).finish(&encoder)?;
             if !checkpoints.part(State::Tuned.part()).finished(&encoder)? {

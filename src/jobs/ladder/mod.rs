@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use self::arms::Course;
-use self::cost::Cost;
 pub use self::proof::{Proof, Proven};
 use super::evaluate::workspace_task;
 use super::{Context, Error, Result};
+use crate::evaluation::Arm;
 use crate::progress::{Event, peak_rss_mib};
 use crate::settings::{Choice as _, LadderSettings, Vocabulary};
 use crate::workspace::{Kind, write_json_atomic};
@@ -27,24 +27,6 @@ const ARMS: [Vocabulary; 3] = [Vocabulary::Keep, Vocabulary::Extend, Vocabulary:
 pub struct LadderJob {
     /// How.
     pub settings: LadderSettings,
-}
-
-/// What was measured of an arm without the test questions; means over seeds.
-#[derive(Debug, Clone, Serialize)]
-pub struct Arm {
-    /// What became of the vocabulary.
-    pub vocabulary: Vocabulary,
-    /// What it costs to use.
-    #[serde(flatten)]
-    pub cost: Cost,
-    /// The mean cosine to the base's embeddings of held-out texts, after alignment; none: there was nothing to align.
-    pub agreement: Option<f64>,
-    /// MRR@10 on dev before tuning.
-    pub dev_untuned: f64,
-    /// After tuning.
-    pub dev_tuned: f64,
-    /// That of each seed.
-    pub dev_by_seed: Vec<f64>,
 }
 
 /// What was measured.
@@ -101,7 +83,7 @@ impl LadderJob {
             artifact: String::new(),
             base: course.base_name().to_owned(),
             seeds: settings.seeds,
-            table: table::render(&arms, &proof, settings.seeds, &recommendation),
+            table: table::render(&arms, chosen, &proof, settings.seeds, &recommendation),
             arms,
             chosen,
             proof,

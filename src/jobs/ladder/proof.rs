@@ -7,13 +7,13 @@ use crate::encoder::{Embeddings, Encoder, Role};
 use crate::evaluation::{self, Delta, Metrics, PerQuery, QueryScores, System, SystemKind};
 use crate::jobs::Result;
 use crate::jobs::evaluate::{Judge, Task, scores_of_bm25, scores_of_model};
+use crate::jobs::splitting::{tokens_of, untruncated};
 use crate::progress::Event;
 use crate::retrieval;
 use crate::settings::{Choice as _, Vocabulary};
 use crate::workspace::Digest;
 
-/// Words of a piece of a passage, where every tokenizer is to read all of it. A word of any language has no more bytes than
-/// this leaves tokens for; pieces that are longer still are cut again.
+/// Words of a piece of a passage, at most: fewer where a tokenizer would not read all of it.
 const PIECE_WORDS: usize = 60;
 
 /// A system on the test questions, over seeds.
@@ -79,7 +79,6 @@ pub(super) fn prove(course: &Course<'_>, task: Task, chosen: Vocabulary) -> Resu
     let texts: Vec<&str> = task.passages.iter().map(|passage| passage.text.as_str()).collect();
     let queries: Vec<&str> = task.questions.iter().map(|question| question.text.as_str()).collect();
     let judge = Judge::new(&task);
-    let pieces = Pieces::of(&texts);
     let analyzer = course.analyzer()?;
     let bm25 = format!("BM25 {}", analyzer.name());
     let by_words = scores_of_bm25(&texts, &queries, analyzer);
@@ -87,6 +86,16 @@ pub(super) fn prove(course: &Course<'_>, task: Task, chosen: Vocabulary) -> Resu
     let mut answers = Vec::new();
     let mut arms = vec![Vocabulary::Keep];
     arms.extend((chosen != Vocabulary::Keep).then_some(chosen));
+    // The same pieces for every arm, so that nothing but the vocabulary differs.
+    let mut readers = Vec::new();
+    for vocabulary in &arms {
+        let encoder = course.encoder(*vocabulary, 0, &State::Untuned)?;
+        readers.push((untruncated(encoder.tokenizer())?, encoder.max_length()));
+    }
+    let pieces = Pieces::of(&texts, |piece| {
+        let lengths = readers.iter().map(|(tokenizer, most)| Ok(tokens_of(tokenizer, piece)? <= *most));
+        lengths.collect::<Result<Vec<bool>>>().map(|fit| fit.into_iter().all(|fits| fits))
+    })?;
     for vocabulary in arms {
         let mut runs: [Vec<Vec<Vec<f32>>>; 5] = std::array::from_fn(|_| Vec::new());
         for number in 0..settings.seeds {
@@ -168,24 +177,24 @@ struct Pieces {
 }
 
 impl Pieces {
-    fn of(passages: &[&str]) -> Self {
+    /// Pieces of as many words as `fits` allows, each passage's of one size; a single word that does not fit stays as it is.
+    fn of(passages: &[&str], fits: impl Fn(&str) -> Result<bool>) -> Result<Self> {
         let (mut texts, mut of) = (Vec::new(), Vec::new());
         for (at, passage) in passages.iter().enumerate() {
             let words: Vec<&str> = passage.split_whitespace().collect();
-            // Half of each is in the next: nothing is torn apart in all.
-            let step = PIECE_WORDS / 2;
-            let mut start = 0;
-            loop {
-                let end = (start + PIECE_WORDS).min(words.len());
-                texts.push(words[start..end].join(" "));
-                of.push(at);
-                if end == words.len() {
-                    break;
+            let mut size = PIECE_WORDS;
+            let pieces = loop {
+                let pieces = windows(&words, size);
+                let whole = pieces.iter().map(|piece| fits(piece)).collect::<Result<Vec<bool>>>()?;
+                if size == 1 || whole.into_iter().all(|fits| fits) {
+                    break pieces;
                 }
-                start += step;
-            }
+                size /= 2;
+            };
+            of.extend(std::iter::repeat_n(at, pieces.len()));
+            texts.extend(pieces);
         }
-        Self { texts, of, passages: passages.len() }
+        Ok(Self { texts, of, passages: passages.len() })
     }
 
     fn texts(&self) -> Vec<&str> {
@@ -203,6 +212,13 @@ impl Pieces {
         };
         scores.iter().map(best).collect()
     }
+}
+
+/// So many words at a time, half of which are in the next piece too: nothing is torn apart in all of them.
+fn windows(words: &[&str], size: usize) -> Vec<String> {
+    let step = (size / 2).max(1);
+    let last = words.len().saturating_sub(size).div_ceil(step);
+    (0..=last).map(|at| words[at * step..(at * step + size).min(words.len())].join(" ")).collect()
 }
 
 /// The systems that were asked.
@@ -282,9 +298,24 @@ mod tests {
     #[test]
     fn pieces_cover_every_word_and_the_best_one_counts() {
         let long = (0..150).map(|n| format!("w{n}")).collect::<Vec<_>>().join(" ");
-        let pieces = Pieces::of(&["short", &long]);
-        assert_eq!(pieces.of, [0, 1, 1, 1, 1]);
+        let pieces = Pieces::of(&["short", &long, ""], |_| Ok(true)).unwrap();
+        assert_eq!(pieces.of, [0, 1, 1, 1, 1, 2]);
         assert!(pieces.texts[4].ends_with("w149") && pieces.texts[2].starts_with("w30 "));
-        assert_eq!(pieces.best(&[vec![0.1, 0.2, 0.9, 0.3, -1.0]]), [[0.1, 0.9]]);
+        assert_eq!(pieces.best(&[vec![0.1, 0.2, 0.9, 0.3, -1.0, 0.0]]), [[0.1, 0.9, 0.0]]);
+    }
+
+    #[test]
+    fn pieces_shrink_until_every_tokenizer_reads_them_whole() {
+        let long = (0..50).map(|n| format!("w{n}")).collect::<Vec<_>>().join(" ");
+        let pieces = Pieces::of(&["one two", &long], |piece| Ok(piece.split_whitespace().count() <= 20)).unwrap();
+        assert_eq!(pieces.of[0], 0);
+        assert_eq!(pieces.texts[0], "one two", "another passage's length is nothing to it");
+        assert!(pieces.texts[1..].iter().all(|piece| piece.split_whitespace().count() <= 20), "{:?}", pieces.texts);
+        for n in 0..50 {
+            let word = format!("w{n}");
+            assert!(pieces.texts[1..].iter().any(|piece| piece.split_whitespace().any(|of| of == word)), "{word}");
+        }
+        let giant = Pieces::of(&["gi ant"], |_| Ok(false)).unwrap();
+        assert_eq!(giant.texts, ["gi", "ant"], "a word is not torn apart");
     }
 }

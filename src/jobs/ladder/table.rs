@@ -1,35 +1,15 @@
 //! The ladder as a person reads it.
 
-use super::Arm;
 use super::proof::{FUSED, FUSED_PIECES, PIECES, Proof, TUNED, name};
-use crate::settings::{Choice as _, Vocabulary};
+use crate::evaluation::{self, Arm};
+use crate::settings::Vocabulary;
 
 /// A difference that luck makes as often is none.
 const LEVEL: f64 = 0.05;
 
 /// One table of the arms, one of the test, and what follows.
-pub(super) fn render(arms: &[Arm], proof: &Proof, seeds: usize, recommendation: &str) -> String {
-    let mut text =
-        "arm       tokens  tokens/word  cut short  tokens/s  passages/s     MiB  agreement   dev untuned   dev tuned\n"
-            .to_owned();
-    for arm in arms {
-        let cost = &arm.cost;
-        let agreement = arm.agreement.map_or_else(|| "-".to_owned(), |cosine| format!("{cosine:.3}"));
-        text.push_str(&format!(
-            "{:<8} {:>7}  {:>11.3}  {:>7.1} %  {:>8.0}  {:>10.1}  {:>6.1}  {agreement:>9}  {:>12.3}  {:>10.3}\n",
-            arm.vocabulary.word(),
-            cost.tokens,
-            cost.tokens_per_word,
-            100.0 * cost.truncated,
-            cost.tokens_per_s,
-            cost.passages_per_s,
-            cost.model_mib,
-            arm.dev_untuned,
-            arm.dev_tuned
-        ));
-    }
-    let seeds_told = if seeds == 1 { "one seed".to_owned() } else { format!("means of {seeds} seeds") };
-    text.push_str(&format!("MRR@10 on dev, {seeds_told}; tokens per word on documents held out for the test\n\n"));
+pub(super) fn render(arms: &[Arm], chosen: Vocabulary, proof: &Proof, seeds: usize, recommendation: &str) -> String {
+    let mut text = evaluation::arms_table(arms, chosen, seeds) + "\n";
     let width = proof.systems.iter().map(|proven| proven.system.name.len()).max().unwrap_or(0);
     text.push_str(&format!("{:<width$}  MRR@10    95 %             P@1   R@10   by seed\n", "on the test questions"));
     for proven in &proof.systems {
@@ -70,7 +50,9 @@ fn p_value(p: f64) -> String {
 pub(super) fn recommendation(arms: &[Arm], chosen: Vocabulary, proof: &Proof) -> String {
     let cost = |vocabulary| arms.iter().find(|arm| arm.vocabulary == vocabulary).map(|arm| arm.cost);
     let delta = |a: &str, b: &str| proof.deltas.iter().find(|delta| delta.a == a && delta.b == b);
-    let mut text = if chosen == Vocabulary::Keep {
+    let mut text = if arms.len() == 1 {
+        "Nothing but the base's vocabulary was tried.".to_owned()
+    } else if chosen == Vocabulary::Keep {
         "Keep the base's vocabulary: no other did better on dev, so none was tested.".to_owned()
     } else {
         let (arm, keep) = (name(chosen, TUNED), name(Vocabulary::Keep, TUNED));

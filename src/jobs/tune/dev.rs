@@ -13,6 +13,7 @@ use crate::encoder::{Embeddings, Encoder, Role, Tokens};
 use crate::evaluation;
 use crate::jobs::{Context, Result};
 use crate::pairs::Row;
+use crate::progress::Event;
 use crate::retrieval::{self, Analyzer, Bm25, Hit};
 use crate::training;
 
@@ -65,8 +66,7 @@ impl DevSet {
         let texts: Vec<&str> = chosen.iter().map(|id| by_id[id].text.as_str()).collect();
         let queries: Vec<&str> = rows.iter().map(|row| row.query.as_str()).collect();
         let ids: Vec<String> = chosen.into_iter().map(str::to_owned).collect();
-        let relevant: Vec<BTreeMap<String, u32>> =
-            rows.iter().map(|row| row.passages().map(|id| (id.to_owned(), 1)).collect()).collect();
+        let relevant = relevant(rows.iter().copied());
         let bm25 = Bm25::index(texts.iter().copied(), Analyzer::choose(None, &texts)?);
         let by_words: Vec<Vec<Hit>> = queries.iter().map(|query| bm25.search(query, &ids, 10)).collect();
         Ok(Some(Self {
@@ -110,8 +110,32 @@ impl DevSet {
     }
 }
 
+/// How BM25 is to read words: stemmed by the rules of the passages' language or as they are, whichever finds more on dev.
+pub(in crate::jobs) fn choose_analyzer(context: &Context<'_>, rows: &[Row], passages: &[Passage]) -> Result<Analyzer> {
+    // Test passages stay out of sight.
+    let (ids, texts): (Vec<String>, Vec<&str>) = passages
+        .iter()
+        .filter(|passage| passage.fold != Fold::Test)
+        .map(|passage| (passage.id.clone(), passage.text.as_str()))
+        .unzip();
+    let relevant = relevant(rows.iter());
+    let score = |analyzer| {
+        let index = Bm25::index(texts.iter().copied(), analyzer);
+        let found: Vec<_> = rows.iter().map(|row| index.search(&row.query, &ids, 10)).collect();
+        mrr10(&found, &ids, &relevant)
+    };
+    let (stemmed, plain) = (score(Analyzer::choose(None, &texts)?), score(Analyzer::plain()));
+    context.observer.on(Event::note(format!("BM25 on dev: {stemmed:.3} stemmed, {plain:.3} plain")));
+    if plain > stemmed { Ok(Analyzer::plain()) } else { Ok(Analyzer::choose(None, &texts)?) }
+}
+
+/// The passages that answer each question.
+fn relevant<'a>(rows: impl Iterator<Item = &'a Row>) -> Vec<BTreeMap<String, u32>> {
+    rows.map(|row| row.passages().map(|id| (id.to_owned(), 1)).collect()).collect()
+}
+
 /// The mean reciprocal rank of the first relevant passage among ten, over questions.
-pub(in crate::jobs) fn mrr10(rankings: &[Vec<Hit>], ids: &[String], relevant: &[BTreeMap<String, u32>]) -> f64 {
+pub(super) fn mrr10(rankings: &[Vec<Hit>], ids: &[String], relevant: &[BTreeMap<String, u32>]) -> f64 {
     let rr = rankings.iter().zip(relevant).map(|(hits, relevant)| {
         let ranking: Vec<&str> = hits.iter().map(|hit| ids[hit.passage].as_str()).collect();
         evaluation::score(&ranking, relevant).rr10

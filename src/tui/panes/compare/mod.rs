@@ -23,7 +23,7 @@ use crate::tui::list::ListState;
 use crate::tui::message::Effect;
 use crate::tui::overlay::{Choice, Overlay, Purpose, Scroll};
 use crate::tui::shared::Shared;
-use crate::tui::workers::compare::{Answer, Asked, Judged, Opening, Question, Ranking, State, SystemKind};
+use crate::tui::workers::compare::{Answer, Asked, Judged, Opening, Question, Ranking, State, SystemKind, arms_table};
 use crate::tui::workers::{Answer as AnyAnswer, Question as AnyQuestion};
 
 /// Tokenizers of the workspace that split the query beside the models' own.
@@ -179,7 +179,8 @@ impl ComparePane {
             return vec![Effect::Say(text)];
         };
         let title = format!("Vocabularies: {}", judged.reference);
-        let lines = ladder.table().lines().map(str::to_owned).collect();
+        let table = arms_table(&ladder.arms, ladder.chosen, ladder.seeds) + "\n" + &ladder.recommendation;
+        let lines = table.lines().map(str::to_owned).collect();
         vec![Effect::Open(Box::new(Overlay::Text { title, lines, scroll: Scroll::default() }))]
     }
 

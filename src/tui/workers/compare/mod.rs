@@ -17,7 +17,9 @@ use std::time::Duration;
 
 use self::loader::{Dense, Loaded, Loader, Splitter};
 use super::Outbox;
-pub use crate::evaluation::{Answer as Fell, Delta, Findings, Metrics, PerQuery, System, SystemKind, Verdict};
+pub use crate::evaluation::{
+    Answer as Fell, Delta, Findings, Metrics, PerQuery, System, SystemKind, Verdict, arms_table,
+};
 use crate::tui::message::Msg;
 use crate::workspace::Workspace;
 
