@@ -140,8 +140,5 @@ fn a_run_that_stops_among_unread_steps_goes_on_to_the_same_losses() {
     assert_eq!((outcome.steps, outcome.losses.len()), (5, 5));
     let resumed = Ran::new(&options(4), &Checkpoints::new(&folder.path().join("parts"), true), usize::MAX);
     assert_eq!(resumed.parameters(), whole.parameters());
-    // The losses were written down in between, as decimal numbers.
-    let (resumed, whole) = (resumed.result.unwrap().losses, whole.result.unwrap().losses);
-    assert_eq!(resumed.len(), whole.len());
-    assert!(resumed.iter().zip(&whole).all(|(a, b)| (a - b).abs() <= 1e-15 * b.abs()), "{resumed:?}\n{whole:?}");
+    assert_eq!(resumed.result.unwrap().losses, whole.result.unwrap().losses);
 }
