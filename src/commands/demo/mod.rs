@@ -14,7 +14,7 @@ use super::{Answer, Failure, Invocation, Result};
 use crate::jobs::{CorpusJob, TokenizerJob, TuneJob};
 use crate::settings::{CorpusSettings, TokenizerSettings, TuneSettings};
 use crate::tui::workers::Outbox;
-use crate::workspace::{CONFIG_FILE, Source, Workspace, write_atomic};
+use crate::workspace::{CONFIG_FILE, Kind, Source, Workspace, write_atomic};
 
 static SAMPLE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/sample-corpus");
 
@@ -44,6 +44,12 @@ pub(super) fn define() -> Command {
 
 pub(super) fn run(invocation: &Invocation, matches: &ArgMatches) -> Result<Answer> {
     let fresh = matches.get_flag("fresh");
+    if !fresh && is_of_another_version()? {
+        return Err(Failure::Failed(format!(
+            "{}: a demo of another version of lapidary, without the questions; `lapidary demo --fresh` makes it anew",
+            home()?.display()
+        )));
+    }
     if invocation.format == Format::Plain && super::workbench::has_terminal() {
         let workspace = workspace(invocation, fresh)?;
         let tour = Tour::new(matches, super::workbench::processes(invocation));
@@ -72,6 +78,12 @@ pub(super) fn workspace(invocation: &Invocation, fresh: bool) -> Result<Workspac
         super::corpus::create(invocation, &root, Source::Corpus(vec![documents]), CorpusJob { settings })?;
     }
     Ok(Workspace::open(&root)?)
+}
+
+/// Whether the demo's workspace is there and lacks what this demo needs.
+fn is_of_another_version() -> Result<bool> {
+    let root = home()?.join("workspace");
+    Ok(root.join(CONFIG_FILE).is_file() && Workspace::open(&root)?.resolve(Kind::Pairs, PAIRS).is_err())
 }
 
 /// A tokenizer of the corpus's own words.

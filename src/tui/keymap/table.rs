@@ -142,7 +142,7 @@ pub const TABLE: &[Binding] = &[
     bind(C::Overlay, &["page-down", "ctrl-f", "space"], A::PageDown, "", "a page down"),
     bind(C::Overlay, &["home", "g"], A::First, "", "the top"),
     bind(C::Overlay, &["end", "G"], A::Last, "", "the bottom"),
-    bind(C::Overlay, &["enter"], A::Open, "", "choose the row under the cursor"),
+    bind(C::Overlay, &["enter"], A::Open, "choose", "choose the row under the cursor"),
     bind(C::Overlay, &["y"], A::Copy, "copy", "copy it"),
     bind(C::Overlay, &["ctrl-z"], A::Suspend, "", "back to the shell; `fg` returns"),
     bind(C::Overlay, &["ctrl-l"], A::Redraw, "", "draw everything anew"),

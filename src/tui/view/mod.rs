@@ -9,7 +9,7 @@ use ratatui::style::Style;
 use ratatui::widgets::{Clear, Widget as _};
 use unicode_width::UnicodeWidthStr as _;
 
-use super::keymap::{Context, Keymap};
+use super::keymap::{Action, Context, Keymap};
 use super::model::{Model, PaneId};
 use super::overlay::Overlay;
 use super::palette::{Glyph, Palette, Role};
@@ -100,14 +100,25 @@ fn foot(model: &Model, area: Rect, buffer: &mut Buffer) {
         above(welcome, area, buffer, palette.style(Role::Accent), palette);
     }
     let context = model.context();
-    let help = model.shared.keymap.key(context, super::keymap::Action::Help);
+    let help = model.shared.keymap.key(context, Action::Help);
     let tail = help.map(|key| (key, "help"));
     let mut offered = model.shared.keymap.footer(context);
-    if model.overlay.is_none() {
-        let pane = model.pane(model.pane);
-        offered.retain(|(action, ..)| pane.offers(*action, &model.shared));
+    match &model.overlay {
+        None => {
+            let pane = model.pane(model.pane);
+            offered.retain(|(action, ..)| pane.offers(*action, &model.shared));
+        }
+        Some(Overlay::Form(_)) => {}
+        Some(Overlay::Choice(_)) => offered.retain(|(action, ..)| *action != Action::Copy),
+        Some(Overlay::Help(_) | Overlay::Text { .. }) => offered.retain(|(action, ..)| *action != Action::Open),
     }
-    let offered: Vec<(String, &'static str)> = offered.into_iter().map(|(_, key, label)| (key, label)).collect();
+    let mut offered: Vec<(String, &'static str)> = offered.into_iter().map(|(_, key, label)| (key, label)).collect();
+    if let (Some(Overlay::Choice(choice)), Some(first)) = (&model.overlay, offered.first_mut()) {
+        first.1 = "move";
+        if !choice.marked.is_empty() {
+            offered.insert(1, ("space".to_owned(), "mark"));
+        }
+    }
     keys(&offered, tail, Rect { x, width, ..area }, buffer, palette);
 }
 

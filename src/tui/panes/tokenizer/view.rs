@@ -200,7 +200,7 @@ fn summary(pane: &TokenizerPane, training: Option<&LiveRun>, series: &Series, sh
     let knee = numbers.knee.map(|knee| format!("knee {}   ", thousands(knee))).unwrap_or_default();
     match numbers.meets {
         Some(size) => format!("{knee}meets {THRESHOLD} at {}", thousands(size)),
-        None => format!("{knee}no size of this training meets {THRESHOLD}"),
+        None => format!("{knee}no size meets {THRESHOLD}"),
     }
 }
 

@@ -271,6 +271,8 @@ fn dev_title(live: &LiveRun, synthetic: bool, shared: &Shared) -> Vec<Vec<(Strin
             full("MRR@10 on dev", "  "),
             full("MRR@10 dev", "  "),
             full("MRR@10", " "),
+            dev_wording("MRR@10 dev", "  ", None, by_words, live, shared),
+            dev_wording("MRR@10 dev", " ", None, None, live, shared),
         ];
     }
     vec![
