@@ -8,6 +8,9 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use crate::settings::{SettingError, Settings, Shape, with_overrides};
 use crate::workspace::Workspace;
 
+/// What a switch says that is on; one that is so without being named is turned off by `=false`.
+const ON: &str = "true";
+
 /// Adds an argument for every parameter of a job.
 pub(super) fn with_settings<S: Settings>(mut command: Command) -> Command {
     let defaults = S::default();
@@ -19,6 +22,13 @@ pub(super) fn with_settings<S: Settings>(mut command: Command) -> Command {
         }
         let mut argument = Arg::new(parameter.name).long(parameter.flag()).help(help);
         argument = match parameter.shape {
+            Shape::Switch if default == ON => argument
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value(ON)
+                .value_parser(PossibleValuesParser::new([ON, "false"]))
+                .hide_possible_values(true)
+                .value_name("false"),
             Shape::Switch => argument.action(ArgAction::SetTrue),
             Shape::Choice(words) => argument.value_parser(PossibleValuesParser::new(words)).value_name("WORD"),
             Shape::Integer => argument.value_name("N"),
@@ -43,10 +53,11 @@ pub(super) fn with_detach(command: Command) -> Command {
 /// The settings that a command line asks for: defaults, then the workspace's overrides, then the arguments.
 pub(super) fn settings<S: Settings>(matches: &ArgMatches, workspace: Option<&Workspace>) -> Result<S, SettingError> {
     let mut settings = with_overrides::<S>(workspace.and_then(|workspace| workspace.config().overrides(S::JOB)))?;
+    let defaults = S::default();
     for parameter in S::parameters() {
-        if parameter.shape == Shape::Switch {
+        if parameter.shape == Shape::Switch && defaults.get(parameter.name).as_deref() != Some(ON) {
             if matches.get_flag(parameter.name) {
-                settings.set(parameter.name, "true")?;
+                settings.set(parameter.name, ON)?;
             }
         } else if let Some(given) = matches.get_one::<String>(parameter.name) {
             settings.set(parameter.name, given)?;
@@ -91,4 +102,28 @@ pub(super) fn with_globals(command: Command) -> Command {
                 .value_parser(clap::value_parser!(u64).range(1..=1024))
                 .help("Threads to compute with (default: all cores)"),
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{PairsSettings, TuneSettings};
+
+    fn read<S: Settings>(arguments: &[&str]) -> S {
+        let command = with_settings::<S>(Command::new("job").no_binary_name(true));
+        settings(&command.try_get_matches_from(arguments).unwrap(), None).unwrap()
+    }
+
+    #[test]
+    fn a_switch_that_is_on_is_turned_off_by_name() {
+        assert!(read::<PairsSettings>(&[]).headings);
+        assert!(read::<PairsSettings>(&["--headings"]).headings);
+        assert!(!read::<PairsSettings>(&["--headings=false"]).headings);
+    }
+
+    #[test]
+    fn a_switch_that_is_off_is_turned_on_by_name() {
+        assert!(!read::<TuneSettings>(&[]).symmetric);
+        assert!(read::<TuneSettings>(&["--symmetric"]).symmetric);
+    }
 }
