@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::imitation::{self, Change, change_vocabulary, choose_precision, texts_of};
-use super::tune::MAX_LENGTH;
 use super::{Context, Error, Result, export};
 use crate::corpus::{Corpus, Fold};
 use crate::encoder::Encoder;
@@ -57,7 +56,7 @@ impl AlignJob {
         let corpus = context.workspace.newest(Kind::Corpus)?;
         let base = context.model(&settings.base)?;
         let mut teacher = Encoder::load(&base.path, &context.place.device)?;
-        teacher.set_max_length(settings.max_length.unwrap_or_else(|| teacher.max_length().min(MAX_LENGTH)))?;
+        teacher.set_max_length(settings.max_length.unwrap_or_else(|| teacher.max_length()))?;
         choose_precision(context, &mut teacher, settings.precision)?;
         let passages = Corpus::open(&corpus.path)?.all_passages()?;
         let all = settings.documents == DocumentsToUse::All;

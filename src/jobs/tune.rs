@@ -27,8 +27,6 @@ use crate::settings::{AlignSettings, Interpolation, Loss, Negatives, PairsSettin
 use crate::training::{self, Example, Objective, TrainingOptions};
 use crate::workspace::{Input, Kind};
 
-/// Tokens of a text, where neither the user nor the base says.
-pub(super) const MAX_LENGTH: usize = 256;
 /// Sentences of a passage that serve the inverse cloze task.
 const CLOZE: usize = 3;
 /// How far down a ranking negatives are looked for.
@@ -113,7 +111,7 @@ impl TuneJob {
             }
         }
         let mut encoder = Encoder::load(&base.path, &context.place.device)?;
-        encoder.set_max_length(settings.max_length.unwrap_or_else(|| encoder.max_length().min(MAX_LENGTH)))?;
+        encoder.set_max_length(settings.max_length.unwrap_or_else(|| encoder.max_length()))?;
         choose_precision(context, &mut encoder, settings.precision)?;
         context.observer.on(Event::phase("tokenize"));
         let negatives = self.negatives(context, &encoder, &base, &train, &passages)?;

@@ -7,7 +7,7 @@ use crate::encoder::reference::Found;
 use crate::evaluation::Arm;
 use crate::jobs::imitation::choose_precision;
 use crate::jobs::tune::dev::{DevSet, choose_analyzer};
-use crate::jobs::tune::{MAX_LENGTH, TuneJob, examples};
+use crate::jobs::tune::{TuneJob, examples};
 use crate::jobs::{Context, Error, Result};
 use crate::pairs::{self, Row};
 use crate::progress::Event;
@@ -66,7 +66,7 @@ impl<'a> Course<'a> {
             return Err(Error::refused(format!("{}: no dev questions to choose an arm by", pairs.id)));
         }
         let mut base = Encoder::load(&found.path, &context.place.device)?;
-        base.set_max_length(settings.max_length.unwrap_or_else(|| base.max_length().min(MAX_LENGTH)))?;
+        base.set_max_length(settings.max_length.unwrap_or_else(|| base.max_length()))?;
         choose_precision(context, &mut base, settings.precision)?;
         let mut course = Self { context, settings, passages, base, found, pairs, train, dev, negatives: Vec::new() };
         // The base's mistakes are every arm's: arms differ by their vocabulary alone.

@@ -147,7 +147,7 @@ settings! {
         ema: Option<f64> = None, range 0.0..0.999_999;
         /// Share of hidden values dropped at random; default: the base's configuration.
         dropout: Option<f64> = None, range 0.0..0.9;
-        /// Tokens of a text that are read; default: the base's, at most 256.
+        /// Tokens of a text that are read; default: as many as the base reads.
         max_length: Option<usize> = None, range 8..8192, unit "tokens";
         /// The floating-point format of matrix products; sums and parameters are f32 always; default: bf16 on a GPU that has it, else f32.
         precision: Option<Precision> = None;
