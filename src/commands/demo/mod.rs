@@ -23,8 +23,11 @@ const QUESTIONS: &str = "questions.tsv";
 /// The pairs that come of them.
 const PAIRS: &str = "questions";
 /// Passes over the documents' own sentences, then over the questions: chosen on questions of the train and dev folds alone.
-const CLOZE: f64 = 1.5;
+const CLOZE: f64 = 2.0;
 const EPOCHS: f64 = 3.0;
+const LR: f64 = 1e-4;
+/// Steps between two looks at dev, of which each embeds all passages anew: two looks in all.
+const EVAL_STEPS: usize = 12;
 /// A vocabulary that so few words can fill.
 const VOCABULARY: usize = 6000;
 
@@ -99,6 +102,8 @@ fn tuning(matches: &ArgMatches) -> TuneJob {
         pairs: Some(PAIRS.to_owned()),
         cloze_epochs: CLOZE,
         epochs: EPOCHS,
+        lr: LR,
+        eval_steps: Some(EVAL_STEPS),
         // A whole batch at a time: the corpus is small enough, and nothing is computed twice.
         micro_batch: Some(2 * TuneSettings::default().batch),
         max_steps: matches.get_one::<u64>("max_steps").map(|n| *n as usize),
