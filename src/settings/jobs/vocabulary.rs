@@ -47,7 +47,7 @@ settings! {
         similarities: f64 = 1.0, range 0.0..1000.0;
         /// Looks at the agreement, twenty in each part, after which a part ends that has not become better; 0: it goes to its end.
         early_stopping: usize = 4, range 0..1000, unit "looks";
-        /// Tokens of a text that are read; default: the base's, at most 256.
+        /// Tokens of a text that are read; default: as many as the base reads.
         max_length: Option<usize> = None, range 8..8192, unit "tokens";
         /// The floating-point format of matrix products; default: bf16 on a GPU that has it, else f32.
         precision: Option<Precision> = None;
@@ -91,7 +91,7 @@ settings! {
         batch: usize = 32, range 2..65536, unit "pairs";
         /// The highest learning rate.
         lr: f64 = 5e-5, range 0.0..1.0;
-        /// Tokens of a text that are read; default: the base's, at most 256.
+        /// Tokens of a text that are read; default: as many as the base reads.
         max_length: Option<usize> = None, range 8..8192, unit "tokens";
         /// The floating-point format of matrix products; default: bf16 on a GPU that has it, else f32.
         precision: Option<Precision> = None;
@@ -148,13 +148,14 @@ settings! {
         /// Passes over the texts.
         epochs: f64 = 10.0, range 0.0..1000.0, unit "epochs";
         /// The highest learning rate.
-        lr: f64 = 5e-4, range 0.0..1.0;
+        lr: f64 = 1e-3, range 0.0..1.0;
         /// Texts in a batch.
         batch: usize = 256, range 2..65536, unit "texts";
         /// Texts encoded at a time; default: 32 on the CPU, 256 on a GPU.
         micro_batch: Option<usize> = None, range 1..65536, unit "texts";
-        /// Weight of the similarities between the batch's texts, beside that of the cosine to the teacher's embedding.
-        similarities: f64 = 1.0, range 0.0..1000.0;
+        /// Weight of the similarities between the batch's texts, beside that of the cosine to the teacher's embedding. Squared
+        /// errors of cosines are small: below 30 they count for little.
+        similarities: f64 = 120.0, range 0.0..1000.0;
         /// Tokens of a text that are read.
         max_length: usize = 256, range 8..8192, unit "tokens";
         /// The floating-point format of matrix products; default: bf16 on a GPU that has it, else f32.
