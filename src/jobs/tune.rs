@@ -23,7 +23,7 @@ use crate::export::write_sentence_transformers;
 use crate::pairs::{self, Row};
 use crate::progress::{Event, Scalars, peak_rss_mib};
 use crate::retrieval::{self, Analyzer, Bm25, MiningOptions};
-use crate::settings::{AlignSettings, Interpolation, Loss, Negatives, PairsSettings, TuneSettings};
+use crate::settings::{AlignSettings, Interpolation, Loss, Negatives, PairsSettings, TuneSettings, Vocabulary};
 use crate::training::{self, Example, Objective, TrainingOptions};
 use crate::workspace::{Input, Kind};
 
@@ -59,7 +59,7 @@ pub struct TuneReport {
     pub peak_rss_mib: Option<u64>,
     /// MRR@10 on the dev questions, of the checkpoint kept.
     pub dev_mrr10: Option<f64>,
-    /// The same before the first step.
+    /// The base's, before anything was learned or its vocabulary changed.
     pub dev_mrr10_base: Option<f64>,
     /// BM25's MRR@10 on the same questions and passages, stemmed.
     pub dev_mrr10_bm25: Option<f64>,
@@ -115,6 +115,7 @@ impl TuneJob {
         choose_precision(context, &mut encoder, settings.precision)?;
         context.observer.on(Event::phase("tokenize"));
         let negatives = self.negatives(context, &encoder, &base, &train, &passages)?;
+        let base_dev = self.base_dev(context, &encoder, &dev, &passages)?;
         let (mut encoder, vocabulary) = self.with_vocabulary(context, encoder, &passages)?;
         let (train, negatives) = self.with_negatives(context, train, negatives);
         if let Some(dim) = settings.dim {
@@ -141,7 +142,8 @@ impl TuneJob {
         let dev_questions = dev_set.as_ref().map_or(0, DevSet::len);
         let dev_mrr10_bm25 = dev_set.as_ref().map(|dev| dev.mrr10_bm25);
         // A run that goes on from a later step has said so before its first.
-        for (name, score) in [("mrr10_bm25", dev_mrr10_bm25), ("anchor_mrr10", anchor.base())] {
+        let before = [("mrr10_bm25", dev_mrr10_bm25), ("mrr10_base", base_dev), ("anchor_mrr10", anchor.base())];
+        for (name, score) in before {
             if let Some(score) = score.filter(|_| !checkpoints.go_on()) {
                 context.observer.on(Event::Eval { step: 0, values: [(name, score)].into() });
             }
@@ -158,6 +160,7 @@ impl TuneJob {
         if outcome.stopped {
             return Err(Error::Stopped);
         }
+        let base_dev = base_dev.or(outcome.base_dev);
         let dev_set = dev_set.as_ref();
         let kept = interpolate(settings.interpolate, base_weights.as_ref(), &encoder, &outcome, dev_set, context)?;
         let by_dim = self.by_dim(context, &encoder, dev_set, outcome.best_step)?;
@@ -172,7 +175,7 @@ impl TuneJob {
         write_sentence_transformers(&encoder, &card.render(), staged.path())?;
         let details = json!({
             "dim": encoder.dim(), "steps": outcome.steps, "best_step": outcome.best_step, "dev_mrr10": kept.dev,
-            "dev_mrr10_base": outcome.base_dev, "dev_mrr10_bm25": dev_mrr10_bm25, "dev_questions": dev_questions,
+            "dev_mrr10_base": base_dev, "dev_mrr10_bm25": dev_mrr10_bm25, "dev_questions": dev_questions,
             "pairs_per_s": outcome.pairs_per_s, "train_s": outcome.train_s, "train_examples": examples.len(),
             "dev_mrr10_by_dim": by_dim, "early_stop": outcome.early_stop, "tuned_share": kept.share,
             "anchor_mrr10": anchored.tuned, "anchor_mrr10_base": anchored.base, "anchor": anchored.languages, "vocabulary": vocabulary,
@@ -187,7 +190,7 @@ impl TuneJob {
             train_s: outcome.train_s,
             peak_rss_mib: peak_rss_mib(),
             dev_mrr10: kept.dev,
-            dev_mrr10_base: outcome.base_dev,
+            dev_mrr10_base: base_dev,
             dev_mrr10_bm25,
             dev_mrr10_by_dim: by_dim,
             anchor_mrr10: anchored.tuned,
@@ -197,6 +200,24 @@ impl TuneJob {
             best_step: outcome.best_step,
             dim: encoder.dim(),
         })
+    }
+
+    /// The base's dev score before another vocabulary or the documents' text changes it; none: neither does, and the look before
+    /// the first step tells it.
+    fn base_dev(
+        &self,
+        context: &Context<'_>,
+        base: &Encoder,
+        dev: &[Row],
+        passages: &[Passage],
+    ) -> Result<Option<f64>> {
+        let settings = &self.settings;
+        if settings.vocabulary == Vocabulary::Keep && settings.cloze_epochs == 0.0 {
+            return Ok(None);
+        }
+        let Some(dev) = DevSet::new(context.tokens(), base, dev, passages, settings.seed)? else { return Ok(None) };
+        context.observer.on(Event::phase("dev"));
+        Ok(Some(dev.mrr10(base, context)?))
     }
 
     /// The base with the vocabulary that was asked for, aligned to what it was; and what to write down about that.

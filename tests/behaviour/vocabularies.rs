@@ -49,6 +49,9 @@ fn a_vocabulary_is_replaced_extended_and_aligned() {
     assert_eq!(tuned["artifact"], "tuned@v1");
     let words = made["details"]["vocabulary"]["transplant"]["words"].as_u64().unwrap();
     assert!((1..=40).contains(&words), "{made}");
+    // The base is asked before its vocabulary changes and before it reads the documents.
+    let kept = json(&mut here(&["tune", "--max-length", "32", "--batch", "16", "--max-steps", "1", "--name", "kept"]));
+    assert_eq!(tuned["dev_mrr10_base"], kept["dev_mrr10_base"], "{tuned} {kept}");
 }
 
 #[test]
