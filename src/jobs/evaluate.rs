@@ -18,6 +18,8 @@ use crate::workspace::{
     Artifact, Digest, Error as WorkspaceError, Hasher, Input, Kind, Source, write_atomic, write_json_atomic,
 };
 
+/// The part that the questions asked play among an evaluation's inputs.
+const QUESTIONS: &str = "questions";
 /// How deep a ranking is judged and kept: MAP looks at 100.
 const DEPTH: usize = 100;
 
@@ -166,7 +168,7 @@ impl EvaluateJob {
     ) -> Result<EvaluateReport> {
         let looks = match task.artifact.clone() {
             Some(mut artifact) => artifact.count_look()?,
-            None => 1,
+            None => 1 + asked_before(context, &task.digest)?,
         };
         let systems: Vec<System> = ranked.iter().map(|ranked| ranked.system.clone()).collect();
         let rr: Vec<(String, Vec<f64>)> = ranked
@@ -290,9 +292,16 @@ pub(super) fn workspace_task(context: &Context<'_>, wanted: Option<&str>) -> Res
         name: artifact.id.to_string(),
         digest: artifact.manifest.digest(),
         synthetic,
-        inputs: vec![corpus.input("corpus"), artifact.input("questions")],
+        inputs: vec![corpus.input("corpus"), artifact.input(QUESTIONS)],
         artifact: Some(artifact),
     })
+}
+
+/// How many evaluations asked a set that is not of the workspace, and so has no count of its own.
+fn asked_before(context: &Context<'_>, questions: &Digest) -> Result<u32> {
+    let asked_it = |input: &Input| input.role == QUESTIONS && input.sha256 == *questions;
+    let made = context.workspace.list(Kind::Evaluation)?;
+    Ok(made.iter().filter(|made| made.manifest.inputs.iter().any(asked_it)).count() as u32)
 }
 
 /// A retrieval set from elsewhere: read as a corpus of its own, in a folder that does not outlive the job.
@@ -313,6 +322,6 @@ fn beir_task(context: &Context<'_>, folder: &std::path::Path) -> Result<Task> {
     }
     let digest = hasher.finish();
     let name = folder.to_string_lossy().into_owned();
-    let input = Input { role: "questions".to_owned(), reference: name.clone(), sha256: digest.clone() };
+    let input = Input { role: QUESTIONS.to_owned(), reference: name.clone(), sha256: digest.clone() };
     Ok(Task { questions, passages, name, digest, synthetic: false, artifact: None, inputs: vec![input] })
 }

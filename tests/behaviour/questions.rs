@@ -105,6 +105,25 @@ fn questions_fix_the_folds_and_are_imported() {
 }
 
 #[test]
+fn looks_at_a_retrieval_set_are_counted() {
+    let library = Library::new(GOOD);
+    library.init().assert().success();
+    let set = library.root().join("set");
+    std::fs::create_dir_all(set.join("qrels")).unwrap();
+    let passage = |id: &str, text: &str| json!({ "_id": id, "title": "", "text": text }).to_string();
+    let passages = [passage("p1", "Oil is drained into the pot."), passage("p2", "Hot gas melts the frost.")];
+    std::fs::write(set.join("corpus.jsonl"), passages.join("\n")).unwrap();
+    std::fs::write(set.join("qrels/test.tsv"), "query-id\tcorpus-id\tscore\nq1\tp1\t1\n").unwrap();
+    let looks = |query: &str| {
+        std::fs::write(set.join("queries.jsonl"), json!({ "_id": "q1", "text": query }).to_string()).unwrap();
+        let mut evaluate = library.in_workspace(&["evaluate", "--model", "embedded", "--resamples", "100"]);
+        answered(evaluate.arg("--beir").arg(&set))["looks"].clone()
+    };
+    assert_eq!((looks("where does oil go"), looks("where does oil go")), (json!(1), json!(2)));
+    assert_eq!(looks("what melts frost"), 1, "another question is another test");
+}
+
+#[test]
 fn what_a_table_quotes_wrongly_is_named_and_skipped() {
     let rows = [
         GOOD[2],
