@@ -56,7 +56,9 @@ impl AlignJob {
         let corpus = context.workspace.newest(Kind::Corpus)?;
         let base = context.model(&settings.base)?;
         let mut teacher = Encoder::load(&base.path, &context.place.device)?;
-        teacher.set_max_length(settings.max_length.unwrap_or_else(|| teacher.max_length()))?;
+        if let Some(length) = settings.max_length {
+            teacher.set_max_length(length)?;
+        }
         choose_precision(context, &mut teacher, settings.precision)?;
         let passages = Corpus::open(&corpus.path)?.all_passages()?;
         let all = settings.documents == DocumentsToUse::All;

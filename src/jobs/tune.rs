@@ -111,7 +111,9 @@ impl TuneJob {
             }
         }
         let mut encoder = Encoder::load(&base.path, &context.place.device)?;
-        encoder.set_max_length(settings.max_length.unwrap_or_else(|| encoder.max_length()))?;
+        if let Some(length) = settings.max_length {
+            encoder.set_max_length(length)?;
+        }
         choose_precision(context, &mut encoder, settings.precision)?;
         context.observer.on(Event::phase("tokenize"));
         let negatives = self.negatives(context, &encoder, &base, &train, &passages)?;

@@ -66,7 +66,9 @@ impl<'a> Course<'a> {
             return Err(Error::refused(format!("{}: no dev questions to choose an arm by", pairs.id)));
         }
         let mut base = Encoder::load(&found.path, &context.place.device)?;
-        base.set_max_length(settings.max_length.unwrap_or_else(|| base.max_length()))?;
+        if let Some(length) = settings.max_length {
+            base.set_max_length(length)?;
+        }
         choose_precision(context, &mut base, settings.precision)?;
         let mut course = Self { context, settings, passages, base, found, pairs, train, dev, negatives: Vec::new() };
         // The base's mistakes are every arm's: arms differ by their vocabulary alone.
